@@ -1,0 +1,23 @@
+"""Forms and programs: what is computed, apart from how.  Knows no group and no backend."""
+
+from schur.forms.cost import Cost, cost
+from schur.forms.derive import copy, derive
+from schur.forms.form import Block, Factor, Form, Mode, Operand, Path
+from schur.forms.oracle import evaluate
+from schur.forms.program import Program, Statement
+
+__all__ = [
+    "Block",
+    "Cost",
+    "Factor",
+    "Form",
+    "Mode",
+    "Operand",
+    "Path",
+    "Program",
+    "Statement",
+    "copy",
+    "cost",
+    "derive",
+    "evaluate",
+]

@@ -1,0 +1,121 @@
+"""The derivative of a program is a program: reverse-mode differentiation by opening slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from schur.errors import FormError
+from schur.forms.form import Factor, Form, Operand, Path
+from schur.forms.program import Program, Statement
+
+
+def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
+    """The vector-Jacobian product of a program.
+
+    A statement `t = F(a, b, ...)` with slot t open contributes, for each operand b it reads, the
+    same form with slot t filled by the cotangent of t and slot b open.  Nothing else is needed,
+    to any order, because the result is again a program.
+
+    Args:
+        program: what is differentiated.
+        wrt: names of inputs to differentiate by; all of them if not given.
+
+    Returns:
+        A program with the inputs of `program` followed by one cotangent for each output, and one
+        output for each name in `wrt`.  Inputs that it does not read are left out.  An input that
+        no output depends on is no output either.
+
+    Example:
+        >>> from schur.forms import Block, Factor, Form, Operand, Path
+        >>> operands = tuple(Operand(name, (Block(1, (4,)),)) for name in ("x", "y", "out"))
+        >>> factors = tuple(Factor(operand.name, 0, "u") for operand in operands)
+        >>> product = Form(operands, (Path(factors, [[0, 0, 0]], [1.0]),)).open("out")
+        >>> backward = derive(product)
+        >>> [operand.name for operand in backward.inputs], backward.outputs
+        (['x', 'y', 'grad_out'], ('grad_x', 'grad_y'))
+    """
+    names = tuple(o.name for o in program.inputs) if wrt is None else tuple(wrt)
+    unknown = set(names) - {o.name for o in program.inputs}
+    if unknown:
+        raise FormError(
+            "cannot differentiate by what is no input",
+            got=sorted(unknown),
+            expected=[o.name for o in program.inputs],
+        )
+    return _derive(program, names)
+
+
+@lru_cache(maxsize=4096)
+def _derive(program: Program, names: tuple[str, ...]) -> Program:
+    taken = set(program.values)
+    cotangents: dict[str, Operand] = {}
+    for name in program.outputs:
+        cotangents[name] = program.values[name].renamed(_fresh(name, taken))
+    inputs = program.inputs + tuple(cotangents.values())
+    active = _active(program, names)
+    adjoints: list[Statement] = []
+    read = {name for statement in program.statements for name in statement.sources}
+    for name in read.intersection(program.outputs):
+        # The value is also used inside: its cotangent is what comes in plus what the uses add.
+        given, total = cotangents[name], program.values[name].renamed(_fresh(name, taken))
+        adjoints.append(copy(given, total))
+        cotangents[name] = total
+    for statement in reversed(program.statements):
+        cotangent = cotangents.get(statement.target)
+        if cotangent is None:
+            continue
+        filled = statement.form.polarised(statement.target, cotangent)
+        for source in statement.sources:
+            if source not in active:
+                continue
+            if source not in cotangents:
+                cotangents[source] = program.values[source].renamed(_fresh(source, taken))
+            opened = filled.polarised(source, cotangents[source])
+            adjoints.append(Statement(opened, cotangents[source].name))
+    outputs = tuple(cotangents[name].name for name in names if name in cotangents)
+    whole = Program(inputs, program.statements + tuple(adjoints), outputs).pruned()
+    read = {name for statement in whole.statements for name in statement.sources}
+    return Program(
+        tuple(o for o in whole.inputs if o.name in read), whole.statements, whole.outputs
+    )
+
+
+def copy(source: Operand, target: Operand) -> Statement:
+    """The statement `target += source`, for two operands with the same blocks.
+
+    Example:
+        >>> from schur.forms import Block, Operand
+        >>> print(copy(Operand("x", (Block(2),)), Operand("y", (Block(2),))).form)
+        form(x, y): 1 path, 2 terms
+          x  row  2
+          y  row  2
+          y[i] += x[i]    2 terms
+    """
+    paths = []
+    for position, block in enumerate(source.blocks):
+        letters = "abcdefgh"[: len(block.channels)]
+        factors = tuple(Factor(name, position, letters) for name in (source.name, target.name))
+        component = np.arange(block.components)
+        paths.append(Path(factors, np.stack([component, component], 1), np.ones(len(component))))
+    return Statement(Form((source, target), tuple(paths)), target.name)
+
+
+def _active(program: Program, names: tuple[str, ...]) -> set[str]:
+    """The values that depend on one of the names."""
+    active = set(names)
+    for statement in program.statements:
+        if active.intersection(statement.sources):
+            active.add(statement.target)
+    return active
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """A name for the cotangent of `name` that the program does not use yet."""
+    candidate, count = f"grad_{name}", 2
+    while candidate in taken:
+        candidate, count = f"grad{count}_{name}", count + 1
+    taken.add(candidate)
+    return candidate
