@@ -1,0 +1,35 @@
+"""What every test shares: shapes checked at run time, quiet threads, reproducible properties."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import jaxtyping
+import pytest
+
+# Two workers on two cores: one thread each, said before torch or OpenMP start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Annotations such as Float[Array, "n 3"] become assertions in everything imported from here on.
+jaxtyping.install_import_hook("schur", "beartype.beartype")
+
+# Compiling a routine makes single examples slow, so no deadline; derandomised, so that a red
+# run stays red. `HYPOTHESIS_PROFILE=search` looks for new counterexamples instead.
+hypothesis.settings.register_profile(
+    "laws", deadline=None, max_examples=15, derandomize=True, print_blob=True
+)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=200, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "laws"))
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the project; skips the test where it is missing."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the shared data folder (../shared/data) is not beside this checkout")
+    return SHARED_DATA
