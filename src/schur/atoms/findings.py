@@ -1,0 +1,54 @@
+"""What an inspection of data found, and whether one may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ..errors import DataError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a chemist should know about a data set.
+
+    Args:
+        code: short name, the word that `--allow` takes.
+        stops: whether training on such data would ruin the model.
+        message: what was found, in one sentence with numbers.
+        frames: where, by origin; the first few are shown.
+        remedy: what to do about it.
+    """
+
+    code: str
+    stops: bool
+    message: str
+    frames: tuple[str, ...] = ()
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"[{self.code}] {self.message}"]
+        if self.frames:
+            more = f" and {len(self.frames) - 3} more" if len(self.frames) > 3 else ""
+            lines.append("    in " + ", ".join(self.frames[:3]) + more)
+        if self.remedy:
+            lines.append(f"    {self.remedy}")
+        return "\n".join(lines)
+
+
+def require(findings: Iterable[Finding], allow: Collection[str] = ()) -> None:
+    """Stops where a finding would ruin the model and is not allowed by its code.
+
+    Raises:
+        DataError: with all such findings in one message.
+
+    Example:
+        >>> require([Finding("close-atoms", True, "two atoms share a place")], {"close-atoms"})
+    """
+    fatal = [finding for finding in findings if finding.stops and finding.code not in allow]
+    if fatal:
+        codes = " ".join(f"--allow {code}" for code in dict.fromkeys(f.code for f in fatal))
+        raise DataError(
+            "these data would give a wrong model:\n" + "\n".join(str(f) for f in fatal),
+            remedy=f"mend the data, or go on knowingly with {codes}",
+        )
