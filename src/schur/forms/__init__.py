@@ -1,7 +1,7 @@
 """Forms and programs: what is computed, apart from how.  Knows no group and no backend."""
 
 from schur.forms.cost import Cost, cost
-from schur.forms.derive import copy, derive
+from schur.forms.derive import Derivative, copy, derivative, derive, linearised
 from schur.forms.form import Block, Factor, Form, Mode, Operand, Path
 from schur.forms.oracle import evaluate
 from schur.forms.program import Program, Statement
@@ -9,6 +9,7 @@ from schur.forms.program import Program, Statement
 __all__ = [
     "Block",
     "Cost",
+    "Derivative",
     "Factor",
     "Form",
     "Mode",
@@ -18,6 +19,8 @@ __all__ = [
     "Statement",
     "copy",
     "cost",
+    "derivative",
     "derive",
     "evaluate",
+    "linearised",
 ]

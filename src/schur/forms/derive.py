@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,22 @@ import numpy as np
 from schur.errors import FormError
 from schur.forms.form import Factor, Form, Operand, Path
 from schur.forms.program import Program, Statement
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """A derived program and which of its values stands for what.
+
+    Args:
+        program: computes the gradients from the inputs and the cotangents.
+        cotangents: for each output of the original program the input that holds its cotangent.
+        gradients: for each input differentiated by the output that holds its gradient; an input
+            that no output depends on is absent.
+    """
+
+    program: Program
+    cotangents: dict[str, str]
+    gradients: dict[str, str]
 
 
 def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
@@ -37,6 +54,11 @@ def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
         >>> [operand.name for operand in backward.inputs], backward.outputs
         (['x', 'y', 'grad_out'], ('grad_x', 'grad_y'))
     """
+    return derivative(program, wrt).program
+
+
+def derivative(program: Program, wrt: Sequence[str] | None = None) -> Derivative:
+    """As `derive`, with the names of cotangents and gradients."""
     names = tuple(o.name for o in program.inputs) if wrt is None else tuple(wrt)
     unknown = set(names) - {o.name for o in program.inputs}
     if unknown:
@@ -49,12 +71,13 @@ def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
 
 
 @lru_cache(maxsize=4096)
-def _derive(program: Program, names: tuple[str, ...]) -> Program:
+def _derive(program: Program, names: tuple[str, ...]) -> Derivative:
     taken = set(program.values)
     cotangents: dict[str, Operand] = {}
     for name in program.outputs:
         cotangents[name] = program.values[name].renamed(_fresh(name, taken))
     inputs = program.inputs + tuple(cotangents.values())
+    given_names = {name: operand.name for name, operand in cotangents.items()}
     active = _active(program, names)
     adjoints: list[Statement] = []
     read = {name for statement in program.statements for name in statement.sources}
@@ -75,12 +98,50 @@ def _derive(program: Program, names: tuple[str, ...]) -> Program:
                 cotangents[source] = program.values[source].renamed(_fresh(source, taken))
             opened = filled.polarised(source, cotangents[source])
             adjoints.append(Statement(opened, cotangents[source].name))
-    outputs = tuple(cotangents[name].name for name in names if name in cotangents)
+    gradients = {name: cotangents[name].name for name in names if name in cotangents}
+    outputs = tuple(gradients.values())
     whole = Program(inputs, program.statements + tuple(adjoints), outputs).pruned()
     read = {name for statement in whole.statements for name in statement.sources}
-    return Program(
-        tuple(o for o in whole.inputs if o.name in read), whole.statements, whole.outputs
-    )
+    inputs = tuple(operand for operand in whole.inputs if operand.name in read)
+    return Derivative(Program(inputs, whole.statements, outputs), given_names, gradients)
+
+
+@lru_cache(maxsize=4096)
+def linearised(program: Program, moving: tuple[str, ...]) -> Derivative:
+    """The Jacobian-vector product of a program: forward-mode differentiation.
+
+    Args:
+        program: what is differentiated.
+        moving: the inputs that have a tangent.
+
+    Returns:
+        A program with a tangent input for each name in `moving`; `cotangents` names these inputs
+        and `gradients` the tangent of each output that moves.
+    """
+    taken = set(program.values)
+    tangents = {
+        name: program.values[name].renamed(_fresh(name, taken, "tangent")) for name in moving
+    }
+    given = {name: operand.name for name, operand in tangents.items()}
+    inputs = program.inputs + tuple(tangents.values())
+    statements: list[Statement] = []
+    for statement in program.statements:
+        target = statement.target
+        statements.append(statement)
+        for source in statement.sources:
+            if source not in tangents:
+                continue
+            if target not in tangents:
+                name = _fresh(target, taken, "tangent")
+                tangents[target] = program.values[target].renamed(name)
+            moved = statement.form.polarised(source, tangents[source])
+            moved = moved.polarised(target, tangents[target])
+            statements.append(Statement(moved, tangents[target].name))
+    outputs = {name: tangents[name].name for name in program.outputs if name in tangents}
+    whole = Program(inputs, tuple(statements), tuple(outputs.values())).pruned()
+    read = {name for statement in whole.statements for name in statement.sources}
+    inputs = tuple(operand for operand in whole.inputs if operand.name in read)
+    return Derivative(Program(inputs, whole.statements, whole.outputs), given, outputs)
 
 
 def copy(source: Operand, target: Operand) -> Statement:
@@ -112,10 +173,10 @@ def _active(program: Program, names: tuple[str, ...]) -> set[str]:
     return active
 
 
-def _fresh(name: str, taken: set[str]) -> str:
-    """A name for the cotangent of `name` that the program does not use yet."""
-    candidate, count = f"grad_{name}", 2
+def _fresh(name: str, taken: set[str], kind: str = "grad") -> str:
+    """A name for the cotangent or tangent of `name` that the program does not use yet."""
+    candidate, count = f"{kind}_{name}", 2
     while candidate in taken:
-        candidate, count = f"grad{count}_{name}", count + 1
+        candidate, count = f"{kind}{count}_{name}", count + 1
     taken.add(candidate)
     return candidate

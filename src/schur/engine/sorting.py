@@ -1,0 +1,81 @@
+"""Index arrays whose sort is made once and carried along."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from schur.errors import DtypeError, IndexRangeError, ShapeError
+
+
+def as_index(index: Int[Tensor, " rows"], name: str = "index") -> Tensor:
+    """The index as int64 with one axis; its bounds are checked where it is used.
+
+    Raises:
+        DtypeError, ShapeError: if it is no list of integers.
+    """
+    if index.dtype not in (torch.int32, torch.int64):
+        raise DtypeError(f"{name} must hold integers", got=index.dtype, expected="int32 or int64")
+    if index.ndim != 1:
+        raise ShapeError(f"{name} must have one axis", got=tuple(index.shape), expected="(rows,)")
+    return index.to(torch.int64)
+
+
+def check_bounds(index: Int[Tensor, " rows"], size: int, name: str = "index") -> None:
+    """Raise unless every entry lies in a table of `size` entries.
+
+    Raises:
+        IndexRangeError: if an entry is negative or not below `size`.
+    """
+    if not index.numel():
+        return
+    low, high = (int(value) for value in torch.aminmax(index))
+    if low < 0 or high >= size:
+        raise out_of_range(name, low, high, size)
+
+
+def out_of_range(name: str, low: int, high: int, size: int) -> IndexRangeError:
+    """The error for an index that points outside its table."""
+    return IndexRangeError(
+        f"{name} points outside its table",
+        got=f"entries from {low} to {high}",
+        expected=f"0 to {size - 1}",
+        remedy="pass the table's length (num_nodes) that the index was made for",
+    )
+
+
+class Sorted:
+    """An index array with the order in which its rows are walked.
+
+    A routine that sums at `index` walks the rows in the order of the index.  Plain tensors are
+    sorted anew at each call; a `Sorted` carries the sort through a whole model.
+
+    Args:
+        index: for each row the entry it points to, shape (rows,).
+        size: the length of the tables that the index points into.
+
+    Example:
+        >>> edges = Sorted(torch.tensor([1, 0, 1]), 3)
+        >>> edges.order.tolist(), edges.start.tolist()
+        ([1, 0, 2], [0, 1, 3, 3])
+    """
+
+    def __init__(self, index: Int[Tensor, " rows"], size: int) -> None:
+        self.index = as_index(index)
+        check_bounds(self.index, size)
+        self.size = size
+        # order[start[n]:start[n + 1]] are the rows that point to entry n, in their own order.
+        self.order = torch.argsort(self.index, stable=True)
+        counts = torch.bincount(self.index, minlength=size)
+        self.start = torch.zeros(size + 1, dtype=torch.int64, device=self.index.device)
+        torch.cumsum(counts, 0, out=self.start[1:])
+
+    def to(self, device: torch.device | str) -> Sorted:
+        """The same on another device."""
+        moved = object.__new__(Sorted)
+        moved.size = self.size
+        moved.index, moved.order, moved.start = (
+            tensor.to(device) for tensor in (self.index, self.order, self.start)
+        )
+        return moved
