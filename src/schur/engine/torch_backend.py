@@ -93,14 +93,15 @@ def _add_path(
     arrays = [_block(known, form.by_name[path.factors[k].operand], path.factors[k].block, indices) for k in others]
     letters = [path.factors[k].letters for k in others]
     missing = [letter for letter in factor.letters if not any(letter in text for text in letters)]
-    if missing:  # letters that only the target has are broadcast
+    ones = bool(missing) or not others
+    if ones:  # letters that only the target has are broadcast, and so is a constant
         extents = form.extents(path)
         arrays.append(rows.new_ones(1, 1, *(extents[letter] for letter in missing)))
         letters.append("".join(missing))
     sizes = [array.shape[1] for array in arrays] + [block.components]
-    columns = [*others, *([slot] if missing else []), slot]
+    columns = [*others, *([slot] if ones else []), slot]
     components = [torch.tensor(path.components[:, k], device=rows.device) for k in columns]
-    if missing:
+    if ones:
         components[len(others)].zero_()
     coefficients = torch.as_tensor(path.coefficients.copy(), dtype=rows.dtype, device=rows.device)
     if prod(sizes) <= _DENSE_LIMIT and len(arrays) <= 3:

@@ -1,0 +1,156 @@
+"""Spherical harmonics of tensors, differentiable to any order, in e3nn's notation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import inf, nan
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from schur.engine import Routine
+from schur.errors import DtypeError, NumberError, RepresentationError, ShapeError
+from schur.harmonics import solid_harmonics
+from schur.reps import Irreps
+
+
+def spherical_harmonics(
+    l: int | Sequence[int] | str | Irreps,  # noqa: E741
+    x: Float[Tensor, "... 3"],
+    normalize: bool,
+    normalization: str = "integral",
+) -> Float[Tensor, "... components"]:
+    """Real spherical harmonics Y_l of vectors, as `e3nn.o3.spherical_harmonics`.
+
+    Without `normalize` these are the solid harmonics |x|^l Y_l(x/|x|), polynomials of degree l.
+    Every derivative is one pass of a compiled routine.  The polar axis is y; Y_1 is
+    proportional to (x, y, z).
+
+    The direction of a vector without length is undefined.  There, with `normalize`, degree zero
+    keeps its constant, all else is zero, and so are all derivatives (no infinities reach the
+    other entries of a batch).  A vector counts as having no length where its square falls below
+    the smallest normal number: 1e-19 in float32, 1.5e-154 in float64.
+
+    Args:
+        l: a degree, several, or irreps such as `"0e + 1o + 2e"`, whose multiplicities repeat a
+            degree.  Parities are (-1)^l for a vector; `"0e + 1e + 2e"` says x is a pseudovector.
+        x: vectors, of any leading shape.
+        normalize: whether to divide each vector by its length.
+        normalization: of the result on the unit sphere.  `"integral"`: orthonormal;
+            `"component"`: ‖Y_l‖² = 2l+1; `"norm"`: ‖Y_l‖ = 1.
+
+    Returns:
+        The degrees side by side, 2l+1 components each, orders from -l to l.
+
+    Raises:
+        RepresentationError: if a degree is negative, a parity does not fit, or there is no such
+            normalisation.
+        ShapeError: if the last axis of x has not three entries.
+        DtypeError: if x holds no floating-point numbers.
+        NumberError: if a direction is needed and a vector on the CPU holds NaN or infinity, or is
+            too long to be squared.  On other devices and in compiled graphs, which cannot stop,
+            the result is NaN.
+
+    Example:
+        >>> spherical_harmonics("0e + 1o", torch.tensor([3.0, 0.0, 4.0]), True, "norm")
+        tensor([1.0000, 0.6000, 0.0000, 0.8000])
+    """
+    if x.ndim == 0 or x.shape[-1] != 3:
+        raise ShapeError(
+            "spherical harmonics need vectors", got=tuple(x.shape), expected="(..., 3)"
+        )
+    if not x.dtype.is_floating_point:
+        raise DtypeError(
+            "spherical harmonics need floating-point numbers",
+            got=x.dtype,
+            expected="float32 or float64",
+            remedy="convert with .to(torch.float64)",
+        )
+    routine = _routine(_key(l), normalization, normalize)
+    rows = x.reshape(-1, 3)
+    values = routine(rows, _inverse_length(rows)) if normalize else routine(rows)
+    return values.reshape(*x.shape[:-1], values.shape[-1])
+
+
+def harmonic_degrees(l: int | Sequence[int] | str | Irreps) -> tuple[int, ...]:  # noqa: E741
+    """The degrees that `spherical_harmonics` makes of its argument `l`.
+
+    Raises:
+        RepresentationError: if a parity is neither that of a vector's harmonics, (-1)^l, nor
+            everywhere that of a pseudovector's, +1.
+
+    Example:
+        >>> harmonic_degrees(2), harmonic_degrees([0, 2]), harmonic_degrees("0e + 2x1o")
+        ((2,), (0, 2), (0, 1, 1))
+    """
+    if isinstance(l, int):
+        return (l,)
+    if isinstance(l, (list, tuple, range)) and all(isinstance(degree, int) for degree in l):
+        return tuple(int(degree) for degree in l)
+    irreps = Irreps(l)
+    pseudo = any(term.ir.l % 2 == 1 and term.ir.p == 1 for term in irreps)
+    wrong = [str(t.ir) for t in irreps if t.ir.p != (1 if pseudo else (-1) ** t.ir.l)]
+    if wrong:
+        raise RepresentationError(
+            "no vector has spherical harmonics of these parities",
+            got=str(irreps),
+            expected="0e + 1o + 2e + 3o ... of a vector, or 0e + 1e + 2e ... of a pseudovector",
+            remedy=f"leave out {', '.join(wrong)}, or mend the parity",
+        )
+    return tuple(irreps.ls)
+
+
+def _key(l: Any) -> Any:  # noqa: E741
+    """The argument `l` as a value that can be hashed and that a compiled graph can hold."""
+    if isinstance(l, (int, str)):
+        return l
+    if isinstance(l, (list, tuple, range)) and all(isinstance(degree, int) for degree in l):
+        return tuple(l)
+    return str(l)
+
+
+@torch.compiler.assume_constant_result
+def _routine(l: int | str | tuple[int, ...], normalization: str, directions: bool) -> Routine:  # noqa: E741
+    return _cached_routine(l, normalization, directions)
+
+
+@lru_cache(maxsize=256)
+def _cached_routine(
+    l: int | str | tuple[int, ...], normalization: str, directions: bool
+) -> Routine:  # noqa: E741
+    return Routine(solid_harmonics(harmonic_degrees(l), normalization, scaled=directions))
+
+
+def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
+    """1/|x|, and zero with zero derivatives where x has no length."""
+    squared = (rows * rows).sum(-1, keepdim=True)
+    if not _checked_finite(squared):
+        squared = squared.masked_fill(squared == inf, nan)  # else 1/inf would pass for a number
+    short = squared.detach() < torch.finfo(squared.dtype).tiny
+    return squared.masked_fill(short, 1.0).rsqrt().masked_fill(short, 0.0)
+
+
+def _checked_finite(squared: Tensor) -> bool:
+    """Whether it could be checked that all squared lengths are finite; raises if one is not.
+
+    One reduction that every call pays; a device would have to be waited for, and a graph that is
+    being traced has no numbers yet.
+    """
+    if torch.compiler.is_compiling() or squared.device.type != "cpu":
+        return False
+    try:
+        if torch.isfinite(squared.detach().sum()):
+            return True
+        bad = (~torch.isfinite(squared)).reshape(-1).nonzero().reshape(-1)
+    except RuntimeError:  # inside torch.func.vmap no number can be looked at
+        return False
+    if len(bad) > 0:
+        raise NumberError(
+            "a direction is needed of vectors that are not finite, or too long to be squared",
+            got=f"{len(bad)} of {len(squared)} vectors, the first at row {int(bad[0])}",
+            expected="finite vectors" if squared.dtype == torch.float64 else "lengths below 1e19",
+        )
+    return True
