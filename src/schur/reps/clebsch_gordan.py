@@ -78,7 +78,9 @@ def sparse_clebsch_gordan(
 
 
 @lru_cache(maxsize=1024)
-def complex_clebsch_gordan(j1: float, j2: float, j3: float) -> Float64[np.ndarray, "n1 n2 n3"]:
+def complex_clebsch_gordan(
+    j1: int | float, j2: int | float, j3: int | float
+) -> Float64[np.ndarray, "n1 n2 n3"]:
     """Clebsch-Gordan coefficients ⟨j1 m1 j2 m2 | j3 m3⟩ of SU(2), half-integer spins included.
 
     The isometry from spin j3 into spin j1 ⊗ spin j2 in the basis m = -j … j of `SU2Irrep`,
@@ -165,7 +167,7 @@ def _check_degrees(*degrees: Any) -> None:
         )
 
 
-def _doubled(*spins: float) -> tuple[int, int, int]:
+def _doubled(*spins: int | float) -> tuple[int, int, int]:
     doubled = tuple(round(2 * spin) for spin in spins)
     exact = all(two == 2 * spin and two >= 0 for two, spin in zip(doubled, spins, strict=True))
     j1, j2, j3 = doubled

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
+from schur.conventions import PARITY_LETTER
 from schur.errors import RepresentationError
 
 if TYPE_CHECKING:
     from schur.reps.irreps import Irreps
 
 _NOTATION = re.compile(r"\s*(\d+)\s*([eoy])\s*", re.ASCII)
-_PARITY_LETTER = {1: "e", -1: "o"}
 
 
 @total_ordering
@@ -85,7 +85,7 @@ class Irrep:
         return iter((self.l, self.p))
 
     def __repr__(self) -> str:
-        return f"{self.l}{_PARITY_LETTER[self.p]}"
+        return f"{self.l}{PARITY_LETTER[self.p]}"
 
     def __hash__(self) -> int:
         return hash((self.l, self.p))

@@ -322,7 +322,7 @@ class Irreps:
 
 def _criterion(wanted: Any) -> Callable[[MulIrrep], bool]:
     if callable(wanted):
-        return wanted
+        return lambda term: bool(wanted(term))
     if isinstance(wanted, (str, Irrep, MulIrrep, Irreps)):
         allowed = {term.ir for term in Irreps(wanted)}
     else:

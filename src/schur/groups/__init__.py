@@ -1,0 +1,28 @@
+"""Groups by generators and elements: what symmetry means before any representation."""
+
+from schur.groups.direct_product import DirectProduct
+from schur.groups.group import Group
+from schur.groups.homomorphism import SO2_IN_SO3, SO3_IN_O3, SU2_ONTO_SO3, Homomorphism
+from schur.groups.matrix_exponential import matrix_exponential
+from schur.groups.o2 import O2
+from schur.groups.o3 import O3
+from schur.groups.se3 import SE3
+from schur.groups.so2 import SO2
+from schur.groups.so3 import SO3
+from schur.groups.su2 import SU2
+
+__all__ = [
+    "O2",
+    "O3",
+    "SE3",
+    "SO2",
+    "SO2_IN_SO3",
+    "SO3",
+    "SO3_IN_O3",
+    "SU2",
+    "SU2_ONTO_SO3",
+    "DirectProduct",
+    "Group",
+    "Homomorphism",
+    "matrix_exponential",
+]
