@@ -118,7 +118,7 @@ def _contract(
     """The dense contraction, an operand at a time, those with the fewest channels first."""
     axes = "ABCDEFGH"[: tensor.ndim]
     subscript, have = axes, tensor
-    order = sorted(range(len(arrays)), key=lambda k: arrays[k][0].numel())
+    order = sorted(range(len(arrays)), key=lambda k: arrays[k].shape[1:].numel())
     for position, k in enumerate(order):
         remaining = [letters[j] for j in order[position + 1 :]] + [out]
         kept = "".join(c for c in subscript if c != axes[k])

@@ -1,0 +1,347 @@
+"""The loop nest of a pass: what is computed at which level, with shared subexpressions, no text.
+
+A pass is a list of groups.  A group holds the terms of paths that share channel letters; its nest is
+
+    for each outer letter:            scalars that depend on the letters so far
+        for each vector of channels:  sums of products of vectors and scalars -> targets
+        after the vectors:            reductions over channels -> targets without the vector letter
+
+Terms are turned into nested sums (Horner's rule over the operands, in the order that needs the
+fewest operations), and equal subexpressions are made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+
+from schur.engine.schedule import Pass
+from schur.forms import Operand, Path
+
+# Reductions kept in registers at a time: more would spill on every machine we know.
+_ACCUMULATORS = 20
+# Operations in one vector loop; longer ones are cut so that compile time stays linear.
+_LOOP_OPERATIONS = 400
+# Above this many terms the order of operands is chosen by rule and not by trial.
+_TRIAL_TERMS = 1500
+
+Ref = tuple[str, int, int]  # operand, block, component
+Node = int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a load or store goes: a component of a block, with the letters of its channels."""
+
+    operand: str
+    offset: int  # of the component within the row
+    letters: str
+    extents: tuple[int, ...]
+
+
+@dataclass
+class Graph:
+    """Hash-consed expressions: loads and sums of products."""
+
+    loads: dict[Node, Entry] = field(default_factory=dict)
+    sums: dict[Node, tuple[tuple[Node, Node | float], ...]] = field(default_factory=dict)
+    level: dict[Node, int] = field(default_factory=dict)
+    vector: dict[Node, bool] = field(default_factory=dict)
+    _ids: dict[object, Node] = field(default_factory=dict)
+
+    def load(self, entry: Entry, level: int, vector: bool) -> Node:
+        node = self._node(entry)
+        self.loads[node], self.level[node], self.vector[node] = entry, level, vector
+        return node
+
+    def sum(self, pairs: Iterable[tuple[Node, Node | float]]) -> Node:
+        """The value of `sum a * b`; a lone `a * 1` is `a` itself."""
+        key = tuple(sorted(pairs, key=_pair_key))
+        if len(key) == 1 and key[0][1] == 1.0 and isinstance(key[0][1], float):
+            return key[0][0]
+        node = self._node(key)
+        if node not in self.sums:
+            parts = [a for a, _ in key] + [b for _, b in key if not isinstance(b, float)]
+            self.sums[node] = key
+            self.level[node] = max(self.level[p] for p in parts)
+            self.vector[node] = any(self.vector[p] for p in parts)
+        return node
+
+    def operations(self) -> int:
+        """Multiply-adds on vectors, the measure by which orders are compared."""
+        return sum(len(pairs) for node, pairs in self.sums.items() if self.vector[node])
+
+    def reachable(self, roots: Iterable[Node]) -> list[Node]:
+        """The nodes under the roots, operands before their uses."""
+        order: dict[Node, None] = {}
+        stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+        while stack:
+            node, done = stack.pop()
+            if node in order:
+                continue
+            if done or node in self.loads:
+                order[node] = None
+                continue
+            stack.append((node, True))
+            for a, b in reversed(self.sums[node]):
+                if not isinstance(b, float):
+                    stack.append((b, False))
+                stack.append((a, False))
+        return list(order)
+
+    def _node(self, key: object) -> Node:
+        return self._ids.setdefault(key, len(self._ids))
+
+
+def _pair_key(pair: tuple[Node, Node | float]) -> tuple[int, int, float]:
+    a, b = pair
+    return (a, 0, b) if isinstance(b, float) else (a, 1, float(b))
+
+
+@dataclass
+class Loop:
+    """One loop over vectors of channels.
+
+    Args:
+        stores: vectors added to a target's channels.
+        reductions: vectors summed over the loop, and what the sums feed once it has ended.
+    """
+
+    stores: list[tuple[Entry, Node | float]] = field(default_factory=list)
+    reductions: list[tuple[Node, list[tuple[Entry, Node | float]]]] = field(default_factory=list)
+
+
+@dataclass
+class Group:
+    """The nest of paths that share their letters.
+
+    Args:
+        outer: letters looped over one by one, with extents.
+        vector: the letter whose channels are one vector, or None.
+        extent: the vector letter's extent.
+        loops: the loops over vectors.
+        scalars: stores of groups without a vector letter.
+    """
+
+    graph: Graph
+    outer: tuple[tuple[str, int], ...]
+    vector: str | None
+    extent: int
+    loops: list[Loop]
+    scalars: list[tuple[Entry, Node | float]]
+
+
+@dataclass(frozen=True)
+class _Term:
+    target: Entry
+    target_has_vector: bool
+    vectors: tuple[Ref, ...]
+    scalars: tuple[Ref, ...]
+    coefficient: float
+
+
+def groups(work: Pass) -> list[Group]:
+    """The nests of a pass, one for each set of paths that belong together."""
+    together: dict[object, list[tuple[str, dict[str, Operand], Path]]] = {}
+    lone = 0
+    for statement in work.statements:
+        for path in statement.form.paths:
+            extents = statement.form.extents(path)
+            key: object = (path.label, tuple(sorted(extents.items())))
+            if not path.label:
+                key, lone = lone, lone + 1
+            together.setdefault(key, []).append((statement.target, statement.form.by_name, path))
+    return [_group(members) for members in together.values()]
+
+
+def _vector_letter(
+    members: Sequence[tuple[str, dict[str, Operand], Path]], extents: dict[str, int]
+) -> str | None:
+    """The longest letter that lies contiguously wherever it occurs."""
+    factors = [factor for _, _, path in members for factor in path.factors]
+    fitting = [
+        letter
+        for letter, extent in extents.items()
+        if extent > 1 and all(letter not in f.letters[:-1] for f in factors)
+    ]
+    return max(fitting, key=lambda letter: extents[letter], default=None)
+
+
+class _Space:
+    """Entries of operands within the letters of a group."""
+
+    def __init__(self, members: Sequence[tuple[str, dict[str, Operand], Path]]) -> None:
+        self.extents: dict[str, int] = {}
+        self.letters: dict[tuple[str, int], str] = {}
+        self.operands: dict[str, Operand] = {}
+        for _, operands, path in members:
+            self.operands.update(operands)
+            for factor in path.factors:
+                channels = operands[factor.operand].blocks[factor.block].channels
+                self.extents.update(zip(factor.letters, channels, strict=True))
+        self.vector = _vector_letter(members, self.extents)
+        self.outer = tuple(
+            (letter, extent) for letter, extent in self.extents.items() if letter != self.vector
+        )
+        self.depth = {letter: k + 1 for k, (letter, _) in enumerate(self.outer)}
+
+    def entry(self, ref: Ref, letters: str) -> Entry:
+        name, block, component = ref
+        shape = self.operands[name].blocks[block]
+        width = shape.size // shape.components
+        offset = self.operands[name].offsets[block] + component * width
+        return Entry(name, offset, letters, shape.channels)
+
+    def level(self, letters: str) -> int:
+        return max((self.depth.get(letter, 0) for letter in letters), default=0)
+
+
+def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
+    space = _Space(members)
+    letters: dict[Ref, str] = {}
+    terms = list(_terms(members, space, letters))
+    count = {}
+    for ref in letters:
+        count[ref[0]] = count.get(ref[0], 0) + 1
+    vector_operands = sorted({r[0] for t in terms for r in t.vectors}, key=lambda n: (count[n], n))
+    orders: Iterable[tuple[str, ...]] = [tuple(vector_operands)]
+    if len(terms) <= _TRIAL_TERMS and 1 < len(vector_operands) <= 5:
+        orders = permutations(vector_operands)
+    best: tuple[int, Group] | None = None
+    for order in orders:
+        group = _nest(space, terms, letters, {name: k for k, name in enumerate(order)})
+        operations = group.graph.operations()
+        if best is None or operations < best[0]:
+            best = (operations, group)
+    assert best is not None
+    return best[1]
+
+
+def _terms(
+    members: Sequence[tuple[str, dict[str, Operand], Path]], space: _Space, letters: dict[Ref, str]
+) -> Iterable[_Term]:
+    for target, _, path in members:
+        (slot,) = path.positions(target)
+        has_vector = [space.vector is not None and space.vector in f.letters for f in path.factors]
+        for row, coefficient in zip(path.components.tolist(), path.coefficients, strict=True):
+            refs = [(f.operand, f.block, c) for f, c in zip(path.factors, row, strict=True)]
+            others = [k for k in range(len(refs)) if k != slot]
+            for k in others:
+                letters[refs[k]] = path.factors[k].letters
+            yield _Term(
+                space.entry(refs[slot], path.factors[slot].letters),
+                has_vector[slot],
+                tuple(refs[k] for k in others if has_vector[k]),
+                tuple(refs[k] for k in others if not has_vector[k]),
+                float(coefficient),
+            )
+
+
+class _Nester:
+    """Builds the expressions of one group for one order of the vector operands."""
+
+    def __init__(self, space: _Space, letters: dict[Ref, str], priority: dict[str, int]) -> None:
+        self.space, self.letters, self.priority = space, letters, priority
+        self.graph = Graph()
+
+    def load(self, ref: Ref) -> Node:
+        letters = self.letters[ref]
+        vector = self.space.vector is not None and self.space.vector in letters
+        return self.graph.load(self.space.entry(ref, letters), self.space.level(letters), vector)
+
+    def vectors_sorted(self, refs: Sequence[Ref]) -> tuple[Ref, ...]:
+        return tuple(sorted(refs, key=lambda r: (self.priority[r[0]], r)))
+
+    def scalars_sorted(self, refs: Sequence[Ref]) -> tuple[Ref, ...]:
+        """The deepest first, so that what depends on few letters is summed outside their loops."""
+        return tuple(sorted(refs, key=lambda r: (-self.space.level(self.letters[r]), r)))
+
+    def horner(self, terms: dict[tuple[Ref, ...], Node | float]) -> Node | float:
+        """`sum coefficient * product of refs`, nested from the first ref inwards."""
+        children: dict[Ref, dict[tuple[Ref, ...], Node | float]] = {}
+        pairs: list[tuple[Node, Node | float]] = []
+        constant = 0.0
+        for refs, coefficient in terms.items():
+            if refs:
+                children.setdefault(refs[0], {})[refs[1:]] = coefficient
+            elif isinstance(coefficient, float):
+                constant += coefficient
+            else:
+                pairs.append((coefficient, 1.0))
+        if not children and not pairs:
+            return constant
+        for ref, rest in children.items():
+            pairs.append((self.load(ref), self.horner(rest)))
+        return self.graph.sum(pairs)
+
+    def polynomial(self, terms: dict[tuple[Ref, ...], float]) -> Node | float:
+        """The scalar factor of a product of vectors."""
+        return self.horner({self.scalars_sorted(refs): c for refs, c in terms.items()})
+
+
+def _nest(
+    space: _Space, terms: Sequence[_Term], letters: dict[Ref, str], priority: dict[str, int]
+) -> Group:
+    nester = _Nester(space, letters, priority)
+    extent = space.extents[space.vector] if space.vector else 1
+    group = Group(nester.graph, space.outer, space.vector, extent, [], [])
+    stored = [term for term in terms if term.target_has_vector]
+    reduced = [term for term in terms if not term.target_has_vector and term.vectors]
+    scalar = [term for term in terms if not term.target_has_vector and not term.vectors]
+    _add_stores(group, nester, stored)
+    _add_reductions(group, nester, reduced)
+    # A sum over the vector letter of something that does not have it is a multiple.
+    by_target: dict[Entry, dict[tuple[Ref, ...], float]] = {}
+    for term in scalar:
+        held = by_target.setdefault(term.target, {})
+        held[term.scalars] = held.get(term.scalars, 0.0) + term.coefficient * extent
+    group.scalars = [(target, nester.polynomial(held)) for target, held in by_target.items()]
+    return group
+
+
+def _add_stores(group: Group, nester: _Nester, terms: Sequence[_Term]) -> None:
+    by_target: dict[Entry, dict[tuple[Ref, ...], dict[tuple[Ref, ...], float]]] = {}
+    for term in terms:
+        products = by_target.setdefault(term.target, {})
+        held = products.setdefault(nester.vectors_sorted(term.vectors), {})
+        held[term.scalars] = held.get(term.scalars, 0.0) + term.coefficient
+    inside: set[Node] = set()
+    operations = _LOOP_OPERATIONS
+    for target, products in by_target.items():
+        factors = {refs: nester.polynomial(held) for refs, held in products.items()}
+        value = nester.horner(factors)
+        if operations >= _LOOP_OPERATIONS:
+            group.loops.append(Loop())
+            inside, operations = set(), 0
+        group.loops[-1].stores.append((target, value))
+        if not isinstance(value, float):
+            new = set(nester.graph.reachable([value])) - inside
+            inside |= new
+            operations += sum(
+                len(nester.graph.sums[n]) for n in new if n in nester.graph.sums and nester.graph.vector[n]
+            )
+
+
+def _add_reductions(group: Group, nester: _Nester, terms: Sequence[_Term]) -> None:
+    """Sums over channels; products of vectors that feed the same targets alike are summed as one."""
+    feeds: dict[tuple[Ref, ...], dict[tuple[Entry, tuple[Ref, ...]], float]] = {}
+    for term in terms:
+        held = feeds.setdefault(nester.vectors_sorted(term.vectors), {})
+        key = (term.target, nester.scalars_sorted(term.scalars))
+        held[key] = held.get(key, 0.0) + term.coefficient
+    alike: dict[tuple[tuple[tuple[Entry, tuple[Ref, ...]], float], ...], list[tuple[Ref, ...]]] = {}
+    for refs, held in feeds.items():
+        alike.setdefault(tuple(held.items()), []).append(refs)
+    loop: Loop | None = None
+    for signature, products in alike.items():
+        if loop is None or len(loop.reductions) >= _ACCUMULATORS:
+            loop = Loop()
+            group.loops.append(loop)
+        by_target: dict[Entry, dict[tuple[Ref, ...], float]] = {}
+        for (target, scalars), coefficient in signature:
+            by_target.setdefault(target, {})[scalars] = coefficient
+        value = nester.horner({refs: 1.0 for refs in products})
+        assert not isinstance(value, float)
+        feeds_of = [(target, nester.polynomial(held)) for target, held in by_target.items()]
+        loop.reductions.append((value, feeds_of))
