@@ -1,5 +1,16 @@
 """Spherical harmonics, Wigner matrices and sphere grids, in numpy."""
 
+from schur.harmonics.grids import SphereGrid, SphereTransform
 from schur.harmonics.spherical import harmonic_values, solid_harmonic_form, solid_harmonics
+from schur.harmonics.wigner import euler_angles, wigner_d, wigner_d_of_rotation
 
-__all__ = ["harmonic_values", "solid_harmonic_form", "solid_harmonics"]
+__all__ = [
+    "SphereGrid",
+    "SphereTransform",
+    "euler_angles",
+    "harmonic_values",
+    "solid_harmonic_form",
+    "solid_harmonics",
+    "wigner_d",
+    "wigner_d_of_rotation",
+]

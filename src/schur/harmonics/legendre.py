@@ -57,11 +57,11 @@ def squared_polynomial(degree: int, order: int) -> list[tuple[int, Fraction]]:
         >>> squared_polynomial(2, 0)  # √5 (y² - (x²+z²)/2)
         [(1, Fraction(5, 1)), (-1, Fraction(5, 4))]
     """
-    l, m = degree, order
-    norm = (2 * l + 1) * (1 if m == 0 else 2) * factorial(l - m) * factorial(l + m)
+    ell, m = degree, order
+    norm = (2 * ell + 1) * (1 if m == 0 else 2) * factorial(ell - m) * factorial(ell + m)
     found = []
-    for j in range((l - m) // 2 + 1):
-        below = 2 ** (2 * j + m) * factorial(j + m) * factorial(j) * factorial(l - m - 2 * j)
+    for j in range((ell - m) // 2 + 1):
+        below = 2 ** (2 * j + m) * factorial(j + m) * factorial(j) * factorial(ell - m - 2 * j)
         found.append(((-1) ** j, Fraction(norm, below**2)))
     return found
 
@@ -87,10 +87,10 @@ def recurrence(degree: int, order: int) -> tuple[float, float]:
         >>> recurrence(2, 0)  # from Q_1 = √3 y and Q_0 = 1
         (1.936..., 1.118...)
     """
-    l, m = degree, order
-    below = l * l - m * m
-    a = sqrt(Fraction(4 * l * l - 1, below))
-    b = sqrt(Fraction((2 * l + 1) * ((l - 1) ** 2 - m * m), (2 * l - 3) * below))
+    ell, m = degree, order
+    below = ell * ell - m * m
+    a = sqrt(Fraction(4 * ell * ell - 1, below))
+    b = sqrt(Fraction((2 * ell + 1) * ((ell - 1) ** 2 - m * m), (2 * ell - 3) * below))
     return a, b
 
 
@@ -113,11 +113,11 @@ def legendre(lmax: int, cosine: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n
     sine = np.sqrt((1 - cosine) * (1 + cosine))
     values = np.zeros((len(cosine), lmax + 1, lmax + 1), cosine.dtype)
     values[:, 0, 0] = 1
-    for l in range(1, lmax + 1):
-        step = sqrt(3) if l == 1 else sqrt(Fraction(2 * l + 1, 2 * l))
-        values[:, l, l] = step * sine * values[:, l - 1, l - 1]
-        values[:, l, l - 1] = sqrt(2 * l + 1) * cosine * values[:, l - 1, l - 1]
-        for m in range(l - 1):
-            a, b = recurrence(l, m)
-            values[:, l, m] = a * cosine * values[:, l - 1, m] - b * values[:, l - 2, m]
+    for ell in range(1, lmax + 1):
+        step = sqrt(3) if ell == 1 else sqrt(Fraction(2 * ell + 1, 2 * ell))
+        values[:, ell, ell] = step * sine * values[:, ell - 1, ell - 1]
+        values[:, ell, ell - 1] = sqrt(2 * ell + 1) * cosine * values[:, ell - 1, ell - 1]
+        for m in range(ell - 1):
+            a, b = recurrence(ell, m)
+            values[:, ell, m] = a * cosine * values[:, ell - 1, m] - b * values[:, ell - 2, m]
     return values

@@ -92,23 +92,23 @@ def solid_harmonic_form(degree: int, normalization: str = "component") -> Form:
 
     Example:
         >>> print(solid_harmonic_form(2, "norm"))
-        form(r, harmonics): 1 path, 7 terms
-          r          row  3
+        form(r, harmonics): 1 path, 8 terms
+          r          row  3 (1o)
           harmonics  row  5 (2e)
-          harmonics[k] += r[i] * r[j]    7 terms
+          harmonics[k] += r[i] * r[j]    8 terms
     """
-    (l,) = checked_degrees([degree], degree)
-    scale = degree_scale(l, normalization)
-    r, out = Operand("r", (Block(3, (), "1o"),)), Operand("harmonics", (_block(l),))
-    monomials = {word: k for k, word in enumerate(combinations_with_replacement(range(3), l))}
-    tensor = np.zeros((len(monomials), 2 * l + 1))
-    for m in range(l + 1):
-        for j, coefficient in enumerate(polynomial(l, m)):
+    (ell,) = checked_degrees([degree], degree)
+    scale = degree_scale(ell, normalization)
+    r, out = Operand("r", (Block(3, (), "1o"),)), Operand("harmonics", (_block(ell),))
+    monomials = {word: k for k, word in enumerate(combinations_with_replacement(range(3), ell))}
+    tensor = np.zeros((len(monomials), 2 * ell + 1))
+    for m in range(ell + 1):
+        for j, coefficient in enumerate(polynomial(ell, m)):
             for a in range(m + 1):  # (z + i x)^m = Σ_a binomial(m, a) z^{m-a} (i x)^a
-                column = l + m if a % 2 == 0 else l - m
+                column = ell + m if a % 2 == 0 else ell - m
                 sign = -1 if a % 4 >= 2 else 1
                 for b in range(j + 1):  # (x² + z²)^j
-                    exponents = (a + 2 * b, l - m - 2 * j, m - a + 2 * (j - b))
+                    exponents = (a + 2 * b, ell - m - 2 * j, m - a + 2 * (j - b))
                     word = tuple(np.repeat((X, Y, Z), exponents).tolist())
                     weight = sign * comb(m, a) * comb(j, b) * coefficient * scale
                     tensor[monomials[word], column] += weight
@@ -117,7 +117,7 @@ def solid_harmonic_form(degree: int, normalization: str = "component") -> Form:
         for word, row in monomials.items()
         for column in np.flatnonzero(tensor[row])
     ]
-    factors = (*[Factor("r")] * l, Factor("harmonics"))
+    factors = (*[Factor("r")] * ell, Factor("harmonics"))
     path = Path(factors, np.array([t[0] for t in terms]), np.array([t[1] for t in terms]))
     return Form((r, out), (path,))
 
@@ -129,14 +129,14 @@ def checked_degrees(degrees: Sequence[int], got: object) -> tuple[int, ...]:
         RepresentationError: if one is negative or no integer, or if there is none.
     """
     found = tuple(degrees)
-    good = all(isinstance(l, (int, np.integer)) and l >= 0 for l in found)
+    good = all(isinstance(degree, (int, np.integer)) and degree >= 0 for degree in found)
     if not found or not good:
         raise RepresentationError(
             "degrees of spherical harmonics are integers from zero on, at least one of them",
             got=got,
             expected="for example 3, or [0, 1, 2]",
         )
-    return tuple(int(l) for l in found)
+    return tuple(int(degree) for degree in found)
 
 
 @lru_cache(maxsize=256)
@@ -151,7 +151,7 @@ def _solid_harmonics(degrees: tuple[int, ...], normalization: str, scaled: bool)
     statements += made
     factors, made = _legendre_factors(vector, max(degrees), normalization)
     statements += made
-    out = Operand("harmonics", tuple(_block(l) for l in degrees))
+    out = Operand("harmonics", tuple(_block(degree) for degree in degrees))
     statements.append(_output(out, degrees, powers, factors, normalization))
     return Program(tuple(inputs), tuple(statements), (out.name,)).pruned()
 
@@ -184,20 +184,20 @@ def _legendre_factors(
         y2, plane2 = monomials[2]
         statements.append(_statement(square, [(0, 1.0, (y2,)), (0, 1.0, (plane2,))]))
     factors: dict[int, Operand] = {}
-    for l in range(1, lmax + 1):
-        target = factors[l] = Operand(f"legendre{l}", (Block(l),))
-        scale = degree_scale(l, normalization)
+    for ell in range(1, lmax + 1):
+        target = factors[ell] = Operand(f"legendre{ell}", (Block(ell),))
+        scale = degree_scale(ell, normalization)
         terms: list[_Term] = []
-        for m in range(l):
-            if l - m <= _WRITTEN_OUT:
-                written = zip(polynomial(l, m), monomials[l - m], strict=True)
+        for m in range(ell):
+            if ell - m <= _WRITTEN_OUT:
+                written = zip(polynomial(ell, m), monomials[ell - m], strict=True)
                 terms += [(m, scale * c, (monomial,)) for c, monomial in written]
             else:
-                a, b = recurrence(l, m)
-                a *= scale / degree_scale(l - 1, normalization)
-                b *= scale / degree_scale(l - 2, normalization)
-                terms.append((m, a, ((r, Y), (factors[l - 1], m))))
-                terms.append((m, -b, ((square, 0), (factors[l - 2], m))))
+                a, b = recurrence(ell, m)
+                a *= scale / degree_scale(ell - 1, normalization)
+                b *= scale / degree_scale(ell - 2, normalization)
+                terms.append((m, a, ((r, Y), (factors[ell - 1], m))))
+                terms.append((m, -b, ((square, 0), (factors[ell - 2], m))))
         statements.append(_statement(target, terms))
     return factors, statements
 
@@ -227,17 +227,17 @@ def _output(
 ) -> Statement:
     """Every component as Q_l^m times a part of (z + i x)^m."""
     paths: list[tuple[int, list[_Term]]] = []
-    for position, l in enumerate(degrees):
-        scale = degree_scale(l, normalization)
-        terms: list[_Term] = [(0, scale, ())] if l == 0 else [(l, 1.0, ((factors[l], 0),))]
-        for m in range(1, l + 1):
+    for position, ell in enumerate(degrees):
+        scale = degree_scale(ell, normalization)
+        terms: list[_Term] = [(0, scale, ())] if ell == 0 else [(ell, 1.0, ((factors[ell], 0),))]
+        for m in range(1, ell + 1):
             real, imaginary = powers[m - 1]
-            if m < l:
-                terms.append((l - m, 1.0, ((factors[l], m), imaginary)))
-                terms.append((l + m, 1.0, ((factors[l], m), real)))
+            if m < ell:
+                terms.append((ell - m, 1.0, ((factors[ell], m), imaginary)))
+                terms.append((ell + m, 1.0, ((factors[ell], m), real)))
             else:
-                sectoral = scale * polynomial(l, l)[0]
-                terms += [(0, sectoral, (imaginary,)), (2 * l, sectoral, (real,))]
+                sectoral = scale * polynomial(ell, ell)[0]
+                terms += [(0, sectoral, (imaginary,)), (2 * ell, sectoral, (real,))]
         paths.append((position, terms))
     return _blocks_statement(out, paths)
 
