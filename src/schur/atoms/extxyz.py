@@ -74,7 +74,7 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """
     name = os.fspath(path)
     try:
-        stream = open(name, encoding="utf-8")
+        stream = open(name, encoding="utf-8")  # noqa: SIM115 (closed by the `with` below)
     except OSError as error:
         raise DataError(
             "the file of structures cannot be opened",
@@ -183,21 +183,19 @@ def _blame(cells: list[list[str]], name: str, kind: str, place: str, line: int) 
     """Finds the word that is no number, so that the message can name its line."""
     number = float if kind == "R" else int
     for offset, row in enumerate(cells):
-        for word in row:
+        for cell in row:
             try:
-                number(word)
+                number(cell)
             except ValueError:
                 raise DataError(
                     f"{place}: line {line + offset} holds a word that is no number",
-                    got=f"{word!r} in column {name}",
+                    got=f"{cell!r} in column {name}",
                     expected="a number such as -1.25 or 3e-4",
                 ) from None
-    return np.array([[number(word) for word in row] for row in cells])
+    return np.array([[number(cell) for cell in row] for row in cells])
 
 
-def _box(
-    info: dict[str, Any], place: str
-) -> tuple[np.ndarray | None, tuple[bool, bool, bool]]:
+def _box(info: dict[str, Any], place: str) -> tuple[np.ndarray | None, tuple[bool, bool, bool]]:
     lattice = info.pop("Lattice", None)
     cell = None
     if lattice is not None:

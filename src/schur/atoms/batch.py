@@ -1,0 +1,186 @@
+"""Several systems as one graph: what a model and a loss read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from .elements import SYMBOLS
+from .neighbours import NeighbourList, neighbour_list
+from .system import System
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Systems side by side; atoms are numbered through, edges are sorted by receiver.
+
+    Args:
+        species: (atoms,) index of each atom's element in the list of elements.
+        vectors: (edges, 3) r_receiver - r_sender in Å, in the number type of the model.
+        edge_index: (2, edges) senders and receivers.
+        system: (atoms,) which system an atom belongs to.
+        sizes: (systems,) atoms of each system, float64.
+        volumes: (systems,) Å^3, float64; 1 for a system without a cell.
+        energies: (systems,) eV, float64; NaN where unknown.
+        forces: (atoms, 3) eV/Å; NaN where unknown.
+        stresses: (systems, 3, 3) eV/Å^3; NaN where unknown.
+        weights: (systems,) factors in a loss, float64.
+        origins: where each system was read.
+    """
+
+    species: Tensor
+    vectors: Tensor
+    edge_index: Tensor
+    system: Tensor
+    sizes: Tensor
+    volumes: Tensor
+    energies: Tensor
+    forces: Tensor
+    stresses: Tensor
+    weights: Tensor
+    origins: tuple[str, ...]
+
+    @property
+    def num_systems(self) -> int:
+        """Number of systems."""
+        return len(self.origins)
+
+    @property
+    def num_atoms(self) -> int:
+        """Number of atoms of all systems together."""
+        return int(self.species.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """What is kept of a system between epochs."""
+
+    system: System
+    species: np.ndarray
+    pairs: NeighbourList
+
+
+class AtomicDataset:
+    """Systems with their neighbour lists, made once and joined into batches on demand.
+
+    Args:
+        systems: in order.
+        elements: atomic numbers that the model knows, ascending.
+        cutoff: Å.
+        dtype: number type of vectors and forces in the batches.
+
+    Raises:
+        DataError: a system with an element that is not among `elements`.
+
+    Example:
+        >>> h2 = System([1, 1], [[0, 0, 0], [0, 0, 0.74]], energy=-31.0)
+        >>> data = AtomicDataset([h2, h2], (1,), cutoff=2.0, dtype=torch.float64)
+        >>> batch = data.batch([0, 1])
+        >>> batch.edge_index
+        tensor([[1, 0, 3, 2],
+                [0, 1, 2, 3]])
+    """
+
+    def __init__(
+        self,
+        systems: Sequence[System],
+        elements: Sequence[int],
+        cutoff: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.elements = tuple(int(z) for z in elements)
+        self.cutoff = float(cutoff)
+        self.dtype = dtype
+        self._entries = [self._entry(system) for system in systems]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def systems(self) -> list[System]:
+        """The systems in order."""
+        return [entry.system for entry in self._entries]
+
+    def _entry(self, system: System) -> _Entry:
+        return _Entry(
+            system,
+            species_index(system, self.elements),
+            neighbour_list(system, self.cutoff),
+        )
+
+    def mean_neighbours(self) -> float:
+        """Mean number of neighbours of an atom, over all systems."""
+        atoms = sum(len(entry.system) for entry in self._entries)
+        return sum(len(entry.pairs) for entry in self._entries) / max(atoms, 1)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Joins the systems of these indices."""
+        entries = [self._entries[int(i)] for i in indices]
+        sizes = np.array([len(entry.system) for entry in entries])
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        edges = [
+            np.stack([entry.pairs.senders, entry.pairs.receivers]) + start
+            for entry, start in zip(entries, starts, strict=True)
+        ]
+        systems = [entry.system for entry in entries]
+        dtype = self.dtype
+        return Batch(
+            species=torch.from_numpy(np.concatenate([entry.species for entry in entries])),
+            vectors=_tensor(np.concatenate([entry.pairs.vectors for entry in entries]), dtype),
+            edge_index=torch.from_numpy(np.concatenate(edges, axis=1)),
+            system=torch.from_numpy(np.repeat(np.arange(len(entries)), sizes)),
+            sizes=torch.from_numpy(sizes.astype(np.float64)),
+            volumes=torch.from_numpy(np.array([s.volume or 1.0 for s in systems])),
+            energies=torch.from_numpy(np.array([_or_nan(s.energy) for s in systems])),
+            forces=_tensor(np.concatenate([_forces(s) for s in systems]), dtype),
+            stresses=torch.from_numpy(np.stack([_stress(s) for s in systems])),
+            weights=torch.from_numpy(np.array([s.weight for s in systems])),
+            origins=tuple(s.origin for s in systems),
+        )
+
+    def batches(self, size: int, order: Sequence[int] | None = None) -> Iterator[Batch]:
+        """Batches of `size` systems in the given order; the last may be smaller."""
+        indices = list(range(len(self))) if order is None else [int(i) for i in order]
+        for start in range(0, len(indices), size):
+            yield self.batch(indices[start : start + size])
+
+
+def species_index(system: System, elements: Sequence[int]) -> np.ndarray:
+    """Index of each atom's element in `elements`.
+
+    Raises:
+        DataError: an element that is not among them.
+    """
+    table = np.full(len(SYMBOLS), -1, dtype=np.int64)
+    table[list(elements)] = np.arange(len(elements))
+    index = table[system.numbers]
+    if (index < 0).any():
+        strange = sorted({SYMBOLS[int(z)] for z in system.numbers[index < 0]})
+        raise DataError(
+            f"{system.origin} has elements that the model does not know",
+            got=", ".join(strange),
+            expected=", ".join(SYMBOLS[z] for z in elements),
+            remedy="train on structures that contain these elements",
+        )
+    return index
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _forces(system: System) -> np.ndarray:
+    return np.full((len(system), 3), np.nan) if system.forces is None else system.forces
+
+
+def _stress(system: System) -> np.ndarray:
+    return np.full((3, 3), np.nan) if system.stress is None else system.stress

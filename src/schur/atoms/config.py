@@ -1,0 +1,152 @@
+"""The settings of a run: data, model, loss and training, in one checked tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import DataError
+from ..models.mace import MACEConfig
+from ..train.config import TrainingConfig
+from .loss import LossConfig
+
+Size = Literal["small", "medium", "large"]
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "small": {
+        "model": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
+        "training": {"epochs": 60, "batch_size": 5},
+    },
+    "medium": {
+        "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 4.5},
+        "training": {"epochs": 300, "batch_size": 5},
+    },
+    "large": {
+        "model": {"hidden": "128x0e + 128x1o", "edge_lmax": 3, "cutoff": 5.0},
+        "training": {"epochs": 1000, "batch_size": 5},
+    },
+}
+"""What `--size` sets."""
+
+
+class DataConfig(BaseModel):
+    """Where the structures are and how their labels are called.
+
+    Args:
+        train: files; one-atom frames in them give E0.
+        valid, test: files of their own, or empty to hold out fractions of `train`.
+        valid_fraction, test_fraction: what is held out where no file is given.
+        energy_key, forces_key, stress_key, virial_key: label names, or None to search.
+        allow: codes of findings that shall not stop the run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...] = ()
+    test: tuple[Path, ...] = ()
+    valid_fraction: float = Field(0.05, gt=0, lt=1)
+    test_fraction: float = Field(0.1, ge=0, lt=1)
+    energy_key: str | None = None
+    forces_key: str | None = None
+    stress_key: str | None = None
+    virial_key: str | None = None
+    allow: tuple[str, ...] = ()
+
+    def keys(self) -> dict[str, Sequence[str]]:
+        """The label names that were given, for `label_frames`."""
+        given = {label: getattr(self, f"{label}_key") for label in _LABELS}
+        return {label: (key,) for label, key in given.items() if key is not None}
+
+
+_LABELS = ("energy", "forces", "stress", "virial")
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: DataConfig
+    model: MACEConfig = MACEConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def to_yaml(self) -> str:
+        """The settings as YAML that `resolve` reads."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def resolve(
+    settings: Mapping[str, Any], size: Size = "small", overrides: Sequence[str] = ()
+) -> RunConfig:
+    """Settings from a preset, a tree and dotted overrides; the later wins.
+
+    Args:
+        settings: as in the YAML file; `data.train` must be there.
+        size: preset to start from.
+        overrides: words such as `training.learning_rate=0.02`.
+
+    Raises:
+        DataError: settings that do not exist or have no sensible value, each named.
+
+    Example:
+        >>> tree = {"data": {"train": ["a.xyz"]}}
+        >>> resolve(tree, "small", ["model.layers=1"]).model.layers
+        1
+    """
+    tree = _merged(PRESETS[size], settings)
+    for word in overrides:
+        tree = _merged(tree, _override(word))
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']} (got {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise DataError(
+            "these settings cannot be used", got="\n            ".join(lines)
+        ) from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """A YAML file of settings.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read", got=str(error), expected="YAML") from error
+    if not isinstance(tree, dict):
+        raise DataError(f"{path} holds no settings", got=type(tree).__name__, expected="a mapping")
+    return tree
+
+
+def _override(word: str) -> dict[str, Any]:
+    key, mark, value = word.partition("=")
+    if not mark or not key:
+        raise DataError(
+            "this word is neither a file nor an override",
+            got=word,
+            expected="a file that exists, or dotted.key=value",
+        )
+    tree: Any = yaml.safe_load(value)
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    return tree
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        result[key] = _merged(below, value) if both else value  # pyright: ignore[reportArgumentType]
+    return result

@@ -1,0 +1,70 @@
+"""The loss of a potential: energies per atom, forces, stress."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from ..train.task import Loss
+from .batch import Batch
+from .potential import Potential
+
+
+class LossConfig(BaseModel):
+    """Weights of the loss.
+
+        L = mean_s w_s [ λ_E ρ((E_s - Ê_s) / N_s) + λ_F mean_i ρ(F_i - F̂_i) + λ_S ρ(σ - σ̂) ]
+
+    with ρ(x) = x², or Huber's function where `huber` is given (twice its usual value, so that
+    both agree near zero). Unknown labels add nothing.
+
+    Args:
+        energy, forces, stress: λ in the first stage, for eV, eV/Å and eV/Å^3.
+        late_energy: λ_E in the second stage of the run.
+        huber: errors above this many eV (eV/Å) count linearly; None for squares.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    energy: float = Field(1.0, ge=0)
+    forces: float = Field(1.0, ge=0)
+    stress: float = Field(0.0, ge=0)
+    late_energy: float = Field(10.0, ge=0)
+    huber: float | None = Field(None, gt=0)
+
+
+def potential_loss(potential: Potential, batch: Batch, config: LossConfig, late: bool) -> Loss:
+    """The loss of a batch, differentiable with respect to the potential's parameters.
+
+    Args:
+        potential: whose parameters are trained.
+        batch: with labels.
+        config: weights.
+        late: whether the second stage has begun.
+    """
+    predicted = potential(batch, forces=True, stress=config.stress > 0, differentiable=True)
+    weight = config.late_energy if late else config.energy
+    per_atom = _error(predicted.energies, batch.energies) / batch.sizes
+    samples = weight * _penalty(per_atom, config.huber)
+    assert predicted.forces is not None  # asked for above
+    by_atom = _penalty(_error(predicted.forces, batch.forces), config.huber).mean(1).double()
+    summed = torch.zeros_like(samples).index_add(0, batch.system, by_atom)
+    samples = samples + config.forces * summed / batch.sizes
+    if predicted.stresses is not None:
+        by_component = _penalty(_error(predicted.stresses, batch.stresses), config.huber)
+        samples = samples + config.stress * by_component.mean((1, 2))
+    samples = samples * batch.weights
+    return Loss(samples.mean(), samples.detach(), batch.origins)
+
+
+def _error(predicted: Tensor, label: Tensor) -> Tensor:
+    """The difference, zero where the label is unknown."""
+    return torch.where(torch.isnan(label), torch.zeros_like(predicted), predicted - label)
+
+
+def _penalty(error: Tensor, huber: float | None) -> Tensor:
+    if huber is None:
+        return error.square()
+    size = error.abs()
+    return torch.where(size <= huber, size.square(), huber * (2 * size - huber))

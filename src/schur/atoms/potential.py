@@ -1,0 +1,145 @@
+"""An interatomic potential: a model of atoms' energies with units, forces and stress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ShapeError
+from .batch import Batch
+
+
+class AtomicModel(Protocol):
+    """What an architecture offers: one number an atom from species and edge vectors."""
+
+    def __call__(self, vectors: Tensor, species: Tensor, edge_index: Tensor) -> Tensor:
+        """(edges, 3), (atoms,), (2, edges) -> (atoms,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a potential says of a batch.
+
+    Args:
+        energies: (systems,) eV, float64.
+        atom_energies: (atoms,) eV, float64; they sum to `energies`.
+        forces: (atoms, 3) eV/Å, or None where not asked for.
+        stresses: (systems, 3, 3) eV/Å^3, float64, tension positive, or None.
+    """
+
+    energies: Tensor
+    atom_energies: Tensor
+    forces: Tensor | None = None
+    stresses: Tensor | None = None
+
+
+class Potential(nn.Module):
+    """E(system) = Σ_i [E0(z_i) + shift + scale · model_i], forces and stress by differentiation.
+
+    The model sees nothing but edge vectors r_ij = r_i - r_j (i receives), so that with
+    g_ij = ∂E/∂r_ij
+
+        F_k = -Σ_j g_kj + Σ_i g_ik        stress = (1/V) Σ_ij sym(r_ij ⊗ g_ij)
+
+    which needs no strain and no positions. Atoms' energies are added in float64.
+
+    Args:
+        model: (vectors, species, edge_index) -> one number an atom.
+        elements: atomic numbers in the order of the model's species.
+        reference: E0 of each element, eV.
+        cutoff: Å.
+        scale, shift: eV; typical size and mean of an atom's energy.
+
+    Raises:
+        ShapeError: not one reference energy for each element.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        elements: Sequence[int],
+        reference: Sequence[float],
+        cutoff: float,
+        scale: float = 1.0,
+        shift: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if len(elements) != len(reference):
+            raise ShapeError(
+                "each element needs one reference energy",
+                got=len(reference),
+                expected=len(elements),
+            )
+        self.model = model
+        self.elements = tuple(int(z) for z in elements)
+        self.cutoff = float(cutoff)
+        self.scale = float(scale)
+        self.shift = float(shift)
+        # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
+        self.reference = tuple(float(e) for e in reference)
+
+    def forward(
+        self,
+        batch: Batch,
+        forces: bool = True,
+        stress: bool = False,
+        differentiable: bool = False,
+    ) -> Prediction:
+        """Energies of a batch, with forces and stress where asked for.
+
+        Args:
+            batch: of an `AtomicDataset` with the same elements and cutoff.
+            forces, stress: what to differentiate for.
+            differentiable: keep the graph of the forces, for a loss on them.
+        """
+        wants_gradient = forces or stress
+        # Forces are a gradient whatever the caller's grad mode.
+        with torch.set_grad_enabled(wants_gradient or torch.is_grad_enabled()):
+            vectors = batch.vectors.detach().requires_grad_(wants_gradient)
+            raw = self.model(vectors, batch.species, batch.edge_index)
+            reference = torch.tensor(self.reference, dtype=torch.float64, device=vectors.device)[
+                batch.species
+            ]
+            atoms = reference + self.shift + self.scale * raw.to(torch.float64)
+            energies = torch.zeros_like(batch.sizes).index_add(0, batch.system, atoms)
+            if not wants_gradient:
+                return Prediction(energies, atoms)
+            (gradient,) = torch.autograd.grad(
+                raw, vectors, torch.full_like(raw, self.scale), create_graph=differentiable
+            )
+        result = _Derivatives(batch, vectors, gradient)
+        if not differentiable:
+            energies, atoms = energies.detach(), atoms.detach()
+        return Prediction(
+            energies,
+            atoms,
+            result.forces() if forces else None,
+            result.stresses() if stress else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Derivatives:
+    batch: Batch
+    vectors: Tensor
+    gradient: Tensor
+
+    def forces(self) -> Tensor:
+        senders, receivers = self.batch.edge_index
+        zero = self.gradient.new_zeros(self.batch.num_atoms, 3)
+        return zero.index_add(0, senders, self.gradient).index_add(
+            0, receivers, self.gradient, alpha=-1
+        )
+
+    def stresses(self) -> Tensor:
+        owner = self.batch.system[self.batch.edge_index[1]]
+        product = self.vectors.detach().double()[:, :, None] * self.gradient.double()[:, None, :]
+        zero = product.new_zeros(self.batch.num_systems, 3, 3)
+        virial = zero.index_add(0, owner, product)
+        symmetric = 0.5 * (virial + virial.transpose(1, 2))
+        return symmetric / self.batch.volumes[:, None, None]

@@ -1,0 +1,119 @@
+"""Energies of single atoms (E0), which a model's energy is counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ..errors import DataError
+from .elements import SYMBOLS
+from .labels import is_isolated_atom
+from .system import System
+
+
+@dataclass(frozen=True)
+class ReferenceEnergies:
+    """E0 of each element, eV, and where it comes from.
+
+    Args:
+        values: atomic number -> eV.
+        source: a sentence for the report.
+    """
+
+    values: dict[int, float]
+    source: str
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers, ascending."""
+        return tuple(sorted(self.values))
+
+    def total(self, system: System) -> float:
+        """Σ_i E0(element of atom i), eV."""
+        return float(sum(self.values[int(number)] for number in system.numbers))
+
+    def describe(self) -> str:
+        """One line: values and source."""
+        parts = [f"{SYMBOLS[z]} {self.values[z]:.4f}" for z in self.elements]
+        return f"E0 ({self.source}), eV: " + ", ".join(parts)
+
+
+def reference_energies(
+    systems: Sequence[System], isolated: Sequence[System] = ()
+) -> ReferenceEnergies:
+    """E0 from isolated atoms where they are given, else by least squares.
+
+    Least squares solves min Σ_frames (E - Σ_i E0(z_i))² for the elements without an isolated
+    atom; where the compositions do not determine it, it is the solution of least norm, which
+    splits energies between elements arbitrarily but leaves the same remainders.
+
+    Args:
+        systems: labelled structures; one-atom frames among them count as isolated atoms.
+        isolated: further one-atom frames.
+
+    Raises:
+        DataError: nothing to determine an element's energy from, or isolated atoms that
+            contradict each other.
+
+    Example:
+        >>> h2 = System([1, 1], [[0, 0, 0], [0, 0, 0.74]], energy=-31.0)
+        >>> reference_energies([h2]).describe()
+        'E0 (least squares over 1 frames), eV: H -15.5000'
+        >>> reference_energies([h2, System([1], [[0, 0, 0]], energy=-13.6)]).describe()
+        'E0 (isolated atoms), eV: H -13.6000'
+    """
+    known = _isolated_energies([*systems, *isolated])
+    molecules = [s for s in systems if not is_isolated_atom(s) and s.energy is not None]
+    needed = sorted({int(z) for s in [*systems, *isolated] for z in s.numbers})
+    unknown = [z for z in needed if z not in known]
+    if not unknown:
+        return ReferenceEnergies({z: known[z] for z in needed}, "isolated atoms")
+    if not molecules:
+        raise DataError(
+            "there are no energies to find E0 from",
+            expected="labelled structures, or a one-atom frame for each element",
+        )
+    fitted = _least_squares(molecules, unknown, known)
+    source = f"least squares over {len(molecules)} frames"
+    if known:
+        named = " ".join(SYMBOLS[z] for z in known)
+        source += f"; isolated atoms for {named}"
+    return ReferenceEnergies({**known, **fitted}, source)
+
+
+def _isolated_energies(systems: Sequence[System]) -> dict[int, float]:
+    known: dict[int, float] = {}
+    for system in systems:
+        if not is_isolated_atom(system) or system.energy is None:
+            continue
+        number = int(system.numbers[0])
+        if abs(known.setdefault(number, system.energy) - system.energy) > 1e-3:
+            raise DataError(
+                f"isolated atoms of {SYMBOLS[number]} contradict each other",
+                got=f"{known[number]} and {system.energy} eV (the latter in {system.origin})",
+                expected="one energy for each element",
+            )
+    return known
+
+
+def _least_squares(
+    systems: Sequence[System], unknown: list[int], known: dict[int, float]
+) -> dict[int, float]:
+    counts = composition(systems, unknown)
+    rest = np.array(
+        [float(s.energy or 0.0) - sum(known.get(int(z), 0.0) for z in s.numbers) for s in systems]
+    )
+    # Lengths of rows differ with system size: per-atom residuals weigh all frames alike.
+    sizes = np.array([float(len(s)) for s in systems])
+    solution = np.linalg.lstsq(counts / sizes[:, None], rest / sizes, rcond=1e-8)[0]
+    return {z: float(value) for z, value in zip(unknown, solution, strict=True)}
+
+
+def composition(
+    systems: Sequence[System], elements: Sequence[int]
+) -> Float[np.ndarray, "systems elements"]:
+    """How many atoms of each element each system has."""
+    return np.array([[float((s.numbers == z).sum()) for z in elements] for s in systems])

@@ -1,0 +1,145 @@
+"""The main job: from files of structures to a trained potential and its honest errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..train.loop import Outcome, Trainer
+from ..train.progress import Column, Reporter
+from .config import RunConfig
+from .evaluate import Evaluation, evaluate
+from .modelfile import build_potential, save_potential
+from .potential import Potential
+from .prepare import Prepared
+from .task import PotentialTask
+
+MODEL = "model.schur"
+CONFIG = "config.yaml"
+METRICS_JSON = "metrics.json"
+METRICS_CSV = "metrics.csv"
+
+COLUMNS = (
+    Column("epoch", "epoch", "5.0f"),
+    Column("seconds", "time/s", "7.0f"),
+    Column("rate", "rate", "9.2e"),
+    Column("loss", "loss", "9.3e"),
+    Column("energy_rmse", "E rmse meV", "10.2f"),
+    Column("forces_rmse", "F rmse meV/A", "12.2f"),
+)
+"""The table of epochs; errors are those on the validation set."""
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run.
+
+    Args:
+        potential: with the best averaged parameters.
+        outcome: how the training ended.
+        evaluations: errors on train, valid and test (sets that are not empty).
+        seconds: wall time from neighbour lists to the last file.
+    """
+
+    potential: Potential
+    outcome: Outcome
+    evaluations: dict[str, Evaluation]
+    seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """Everything that `metrics.json` holds."""
+        return {
+            "ended_by": self.outcome.reason,
+            "epochs": self.outcome.epochs,
+            "steps": self.outcome.steps,
+            "training_seconds": self.outcome.seconds,
+            "total_seconds": self.seconds,
+            "parameters": sum(p.numel() for p in self.potential.parameters()),
+            "threads": torch.get_num_threads(),
+            "versions": {
+                "schur": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+            "errors": {name: e.summary() for name, e in self.evaluations.items()},
+        }
+
+
+def train_potential(
+    config: RunConfig,
+    prepared: Prepared,
+    directory: Path,
+    reporter: Reporter | None = None,
+    resume: bool = False,
+) -> TrainedRun:
+    """Trains, evaluates and writes model, settings, history and errors into a folder.
+
+    Args:
+        config: settings.
+        prepared: data, of `prepare`.
+        directory: made where it does not exist.
+        reporter: who is told; nobody by default.
+        resume: continue from the checkpoint in the folder, where there is one.
+
+    Raises:
+        NumberError: a loss that is not finite.
+        DataError: a checkpoint or a folder that cannot be used.
+    """
+    begin = time.perf_counter()
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+    dtype = _DTYPES[config.training.dtype]
+    sets = prepared.datasets(config.model.cutoff, dtype)
+    reference = prepared.reference
+    potential = build_potential(
+        config.model,
+        reference.elements,
+        tuple(reference.values[z] for z in reference.elements),
+        sets["train"].mean_neighbours(),
+        prepared.scale,
+        prepared.shift,
+        config.training.seed,
+        dtype,
+    )
+    task = PotentialTask(potential, sets["train"], sets["valid"], config.loss, config.training)
+    fingerprint = config.model_dump(mode="json", exclude={"training"})
+    trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint)
+    outcome = trainer.run(resume=resume)
+    evaluations = {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
+    run = TrainedRun(potential, outcome, evaluations, time.perf_counter() - begin)
+    write_run(run, directory)
+    return run
+
+
+def write_run(run: TrainedRun, directory: Path) -> None:
+    """Model file, metrics as JSON and as CSV."""
+    summary = run.summary()
+    save_potential(directory / MODEL, run.potential, summary)
+    text = json.dumps(summary, indent=2, default=float)
+    (directory / METRICS_JSON).write_text(text + "\n", encoding="utf-8")
+    write_metrics_csv(directory / METRICS_CSV, run.evaluations)
+
+
+def write_metrics_csv(path: Path, evaluations: dict[str, Evaluation]) -> None:
+    """One line for each set, and each `config_type` in it."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        headed = False
+        for name, evaluation in evaluations.items():
+            groups = {"all": evaluation.total, **evaluation.by_config_type}
+            for group, errors in groups.items():
+                row = errors.summary()
+                if not headed:
+                    writer.writerow(["set", "config_type", *row])
+                    headed = True
+                writer.writerow([name, group, *row.values()])

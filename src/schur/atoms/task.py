@@ -1,0 +1,70 @@
+"""Training a potential, in the terms of the generic loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..train.config import TrainingConfig
+from ..train.task import Loss
+from .batch import AtomicDataset, Batch
+from .evaluate import evaluate
+from .loss import LossConfig, potential_loss
+from .potential import Potential
+
+
+class PotentialTask:
+    """Batches of a data set, the loss of a potential, errors on a validation set.
+
+    The order of an epoch depends on the seed and the number of the epoch alone, so that a run
+    that was stopped goes on with the same batches.
+
+    Args:
+        potential: what is trained.
+        train, valid: data sets.
+        loss: its weights.
+        training: batch size and seed.
+    """
+
+    def __init__(
+        self,
+        potential: Potential,
+        train: AtomicDataset,
+        valid: AtomicDataset,
+        loss: LossConfig,
+        training: TrainingConfig,
+    ) -> None:
+        self.potential, self.train, self.valid = potential, train, valid
+        self.config, self.size, self.seed = loss, training.batch_size, training.seed
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.train) // self.size)
+
+    def batches(self, epoch: int, start: int) -> Iterable[Batch]:
+        """The batches of an epoch in its own order, from the `start`-th on."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
+        return self.train.batches(self.size, order[start * self.size :].tolist())
+
+    def loss(self, batch: Batch, late: bool) -> Loss:
+        """Energies, forces and stress against their labels."""
+        return potential_loss(self.potential, batch, self.config, late)
+
+    def validate(self) -> dict[str, float]:
+        """Errors in meV and meV/Å; the score weighs both as the second stage does."""
+        errors = evaluate(self.potential, self.valid).total
+        summary = errors.summary()
+        terms = [
+            (self.config.late_energy, errors.energy_per_atom.rmse),
+            (self.config.forces, errors.forces.rmse),
+        ]
+        score = sum(weight * rmse**2 for weight, rmse in terms if rmse == rmse) ** 0.5
+        return {
+            "score": score,
+            "energy_rmse": float(summary["energy_rmse_meV"]),
+            "energy_mae": float(summary["energy_mae_meV"]),
+            "forces_rmse": float(summary["forces_rmse_meV_per_A"]),
+            "forces_mae": float(summary["forces_mae_meV_per_A"]),
+        }

@@ -1,0 +1,55 @@
+"""Settings of a training run that concern neither model nor data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingConfig(BaseModel):
+    """How the parameters are found.
+
+    The learning rate rises linearly over `warmup` of the run and then falls to `final_rate` of
+    its peak. The run is over after `epochs`, or after `time_limit` seconds where that comes
+    first; the schedule follows whichever is closer to its end, so that a run that is cut by the
+    clock still anneals.
+
+    Args:
+        epochs: passes over the training set.
+        time_limit: seconds of wall time, or None.
+        batch_size: samples a step.
+        learning_rate: peak of the schedule.
+        schedule: shape of the fall.
+        warmup: fraction of the run in which the rate rises.
+        final_rate: last rate as a fraction of the peak.
+        weight_decay, beta1, beta2, amsgrad: of AdamW (Loshchilov & Hutter 2019).
+        clip_norm: largest norm of the gradient.
+        ema_decay: of the averaged parameters; 0 keeps the last parameters.
+        late_stage: fraction of the run after which the second stage of the loss begins.
+        validate_every: epochs between validations.
+        patience: validations without improvement after which to stop, or None.
+        seed: of parameters and of the order of samples.
+        dtype: number type of model and gradients.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(200, ge=1)
+    time_limit: float | None = Field(None, gt=0)
+    batch_size: int = Field(5, ge=1)
+    learning_rate: float = Field(0.01, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "linear"
+    warmup: float = Field(0.01, ge=0, lt=1)
+    final_rate: float = Field(0.001, ge=0, le=1)
+    weight_decay: float = Field(0.0, ge=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    amsgrad: bool = False
+    clip_norm: float = Field(10.0, gt=0)
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    late_stage: float = Field(0.75, ge=0, le=1)
+    validate_every: int = Field(1, ge=1)
+    patience: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0)
+    dtype: Literal["float32", "float64"] = "float32"

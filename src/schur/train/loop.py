@@ -1,0 +1,213 @@
+"""The training loop: AdamW, schedule, clipping, averages, checkpoints, a clock."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import RunState, load_checkpoint, save_checkpoint
+from .config import TrainingConfig
+from .ema import AveragedParameters
+from .history import History
+from .interrupt import StopRequest, stop_on_interrupt
+from .progress import Reporter, Silent
+from .schedule import Budget, rate_factor
+from .task import BatchT, Task
+
+CHECKPOINT = "checkpoint.safetensors"
+HISTORY = "history.csv"
+_SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        reason: `epochs`, `time limit`, `early stop` or `interrupted`.
+        epochs, steps, seconds: what it took, earlier parts of a resumed run included.
+        rows: the history.
+        best_score: validation score of the parameters that the model now holds.
+    """
+
+    reason: str
+    epochs: int
+    steps: int
+    seconds: float
+    rows: list[dict[str, float]]
+    best_score: float
+
+
+class Trainer(Generic[BatchT]):
+    """Trains a model on a task; afterwards the model holds the best averaged parameters.
+
+    Everything random comes from the task and its seed; no global state is touched. A run that
+    was stopped resumes from its checkpoint and, without a time limit, ends in the same bits.
+
+    Args:
+        model: whose parameters are trained.
+        task: batches, loss and validation.
+        config: settings.
+        directory: for checkpoint and history, or None to keep nothing.
+        reporter: who is told; nobody by default.
+        fingerprint: further settings that a resumed run must share.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task[BatchT],
+        config: TrainingConfig,
+        directory: str | os.PathLike[str] | None = None,
+        reporter: Reporter | None = None,
+        fingerprint: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model, self.task, self.config = model, task, config
+        self.directory = None if directory is None else Path(directory)
+        self.reporter = Silent() if reporter is None else reporter
+        settings = config.model_dump(exclude={"time_limit"})
+        self.state = RunState(fingerprint={**settings, **(fingerprint or {})})
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            amsgrad=config.amsgrad,
+            fused=True,
+        )
+        self.average = AveragedParameters(model, config.ema_decay)
+        self.best: dict[str, Tensor] = self.average.state()
+        self.budget = Budget(config.epochs * task.num_batches, config.time_limit)
+        self.history = History(None)
+        self.stop = StopRequest()
+        self._saved = time.monotonic()
+
+    def run(self, resume: bool = False) -> Outcome:
+        """Trains to the end of the budget, to an early stop, or until Ctrl-C.
+
+        Args:
+            resume: continue from the checkpoint in the directory, where there is one.
+
+        Raises:
+            NumberError: a loss that is not finite, with the samples named.
+            DataError: a checkpoint that cannot be read, written or belongs to another run.
+        """
+        if resume:
+            self._resume()
+        path = None if self.directory is None else self.directory / HISTORY
+        self.history = History(path, self.state.rows)
+        self.reporter.begin()
+        try:
+            with stop_on_interrupt() as self.stop:
+                reason = self._epochs()
+        finally:
+            self.reporter.end()
+        self._save()
+        if self.state.best_score == float("inf"):
+            self.best = self.average.state()
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(self.best[name])
+        state = self.state
+        return Outcome(
+            reason,
+            state.epoch,
+            state.step,
+            self.budget.elapsed,
+            self.history.rows,
+            state.best_score,
+        )
+
+    def _epochs(self) -> str:
+        while True:
+            if self.budget.exhausted():
+                return "time limit" if self.budget.step < self.budget.steps else "epochs"
+            self._epoch()
+            if self.stop.made:
+                return "interrupted"
+            patience = self.config.patience
+            if patience is not None and self.state.stale >= patience:
+                return "early stop"
+
+    def _epoch(self) -> None:
+        state = self.state
+        for batch in self.task.batches(state.epoch, state.batch):
+            state.loss_sum += self._step(batch)
+            state.batch += 1
+            self.reporter.step(self.budget.progress())
+            if self.stop.made:
+                return
+            if self.budget.exhausted():
+                break
+            if time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                self._save()
+        row = {
+            "epoch": state.epoch + 1,
+            "step": state.step,
+            "seconds": self.budget.elapsed,
+            "rate": self.optimiser.param_groups[0]["lr"],
+            "loss": state.loss_sum / max(state.batch, 1),
+        }
+        state.epoch, state.batch, state.loss_sum = state.epoch + 1, 0, 0.0
+        if state.epoch % self.config.validate_every == 0 or self.budget.exhausted():
+            row.update(self._validate())
+            self.history.append(row)
+            state.rows = self.history.rows
+            self.reporter.epoch(row)
+
+    def _step(self, batch: BatchT) -> float:
+        progress = self.budget.progress()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * rate_factor(self.config, progress)
+        loss = self.task.loss(batch, late=progress >= self.config.late_stage)
+        loss.require_finite()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimiser.step()
+        self.average.update()
+        self.budget.step += 1
+        self.state.step += 1
+        return float(loss.total.detach())
+
+    def _validate(self) -> dict[str, float]:
+        with self.average.swapped_in():
+            errors = self.task.validate()
+        if errors["score"] < self.state.best_score:
+            self.state.best_score, self.state.stale = errors["score"], 0
+            self.best = self.average.state()
+        else:
+            self.state.stale += 1
+        return errors
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if self.directory is None:
+            return
+        self.state.elapsed = self.budget.elapsed
+        self.state.updates = self.average.updates
+        save_checkpoint(
+            self.directory / CHECKPOINT,
+            self.state,
+            self.model,
+            self.average.state(),
+            self.best,
+            self.optimiser,
+        )
+
+    def _resume(self) -> None:
+        if self.directory is None or not (self.directory / CHECKPOINT).exists():
+            return
+        path = self.directory / CHECKPOINT
+        wanted = self.state.fingerprint
+        self.state, average, self.best = load_checkpoint(path, self.model, self.optimiser, wanted)
+        self.average.load(average, self.state.updates)
+        self.budget.step = self.state.step
+        self.budget.elapsed = self.state.elapsed

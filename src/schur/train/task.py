@@ -1,0 +1,67 @@
+"""What the loop asks of a problem; it knows neither atoms nor models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..errors import NumberError
+
+BatchT = TypeVar("BatchT")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss to differentiate, and what each sample adds to it.
+
+    Args:
+        total: scalar that carries the graph.
+        samples: (samples,) contributions, detached, for blame.
+        names: one name a sample, for messages.
+    """
+
+    total: Tensor
+    samples: Tensor
+    names: Sequence[str]
+
+    def require_finite(self) -> None:
+        """Stops where the loss is NaN or infinite, and names the samples at fault.
+
+        Raises:
+            NumberError: naming the samples.
+        """
+        if bool(torch.isfinite(self.total)):
+            return
+        bad = [n for n, ok in zip(self.names, torch.isfinite(self.samples), strict=True) if not ok]
+        raise NumberError(
+            "the loss is not finite; training has stopped",
+            got=f"{float(self.total)} from " + (", ".join(bad[:5]) or "the sum over the batch"),
+            expected="a finite loss",
+            remedy="look at the labels and the shortest distance of these frames; "
+            "a lower learning rate helps where the data are sound",
+        )
+
+
+class Task(Protocol[BatchT]):
+    """A training problem."""
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def batches(self, epoch: int, start: int) -> Iterable[BatchT]:
+        """The batches of an epoch from the `start`-th on; the same for the same arguments."""
+        ...
+
+    def loss(self, batch: BatchT, late: bool) -> Loss:
+        """Loss of a batch; `late` says that the second stage has begun."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Errors on held-out samples; `score` is the one whose smallest value is kept."""
+        ...
