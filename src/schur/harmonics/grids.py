@@ -120,8 +120,8 @@ class SphereTransform:
     """From harmonic coefficients of degrees 0 ... lmax to values on a grid and back.
 
     A matrix product over the polar angle for each order m, then a Fourier transform over the
-    azimuth (fast where that pays): O(lmax³) operations, where one dense matrix takes O(lmax⁴).  Coefficients are laid
-    out like the harmonics: component l² + l + m.
+    azimuth (fast where that pays): O(lmax³) operations, where one dense matrix takes O(lmax⁴).
+    Coefficients are laid out like the harmonics: component l² + l + m.
 
     Args:
         lmax: the band limit.

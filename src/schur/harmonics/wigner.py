@@ -127,7 +127,7 @@ def quarter_turn(degree: int) -> Float[np.ndarray, "m m"]:
 def _generator_z(degree: int) -> Float[np.ndarray, "m m"]:
     """The derivative of D^l(R_z(θ)) at θ = 0.
 
-    In the complex basis about the polar axis it is a ladder: √(l(l+1) - m(m+1)) / 2 from m to m+1.
+    In the complex basis about the polar axis it couples m and m+1, by i √(l(l+1) - m(m+1)) / 2.
     """
     m = np.arange(-degree, degree)
     ladder = np.diag(np.sqrt(degree * (degree + 1) - m * (m + 1)) / 2, -1)

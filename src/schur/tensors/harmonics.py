@@ -14,7 +14,10 @@ from torch import Tensor
 from schur.engine import Routine
 from schur.errors import DtypeError, NumberError, RepresentationError, ShapeError
 from schur.harmonics import solid_harmonics
+from schur.harmonics.wigner import quarter_turn
 from schur.reps import Irreps
+
+_Asked = int | str | tuple[int, ...]
 
 
 def spherical_harmonics(
@@ -103,7 +106,59 @@ def harmonic_degrees(l: int | Sequence[int] | str | Irreps) -> tuple[int, ...]: 
     return tuple(irreps.ls)
 
 
-def _key(l: Any) -> Any:  # noqa: E741
+def wigner_D(
+    l: int,  # noqa: E741
+    alpha: Float[Tensor, "..."],
+    beta: Float[Tensor, "..."],
+    gamma: Float[Tensor, "..."],
+) -> Float[Tensor, "... m m"]:
+    """The Wigner matrix D^l of the rotation R_y(α) R_x(β) R_y(γ), as `e3nn.o3.wigner_D`.
+
+    Defined by Y_l(R r) = D^l(R) Y_l(r); orthogonal, and for l = 1 the rotation matrix itself.
+    Differentiable in the angles; no matrix exponential, so accurate at any degree.
+
+    Args:
+        l: degree.
+        alpha, beta, gamma: angles in radians, of shapes that broadcast.
+
+    Raises:
+        RepresentationError: if the degree is negative.
+        DtypeError: if the angles are no floating-point numbers of one type.
+
+    Example:
+        >>> wigner_D(1, torch.tensor(0.0), torch.tensor(torch.pi / 2), torch.tensor(0.0)).round()
+        tensor([[ 1., 0., 0.],
+                [ 0., 0., -1.],
+                [ 0., 1., 0.]])
+    """
+    types = {angle.dtype for angle in (alpha, beta, gamma)}
+    if len(types) > 1 or not alpha.dtype.is_floating_point:
+        raise DtypeError(
+            "the angles of a rotation need one floating-point type",
+            got=[str(angle.dtype) for angle in (alpha, beta, gamma)],
+            expected="all float32 or all float64",
+        )
+    quarter = torch.tensor(_quarter_turn(l), dtype=alpha.dtype, device=alpha.device)
+    tilt = quarter.mT @ _turn(beta, quarter)
+    return _turn(alpha, _turn(-gamma, tilt.mT).mT)
+
+
+@torch.compiler.assume_constant_result
+def _quarter_turn(degree: int) -> list[list[float]]:
+    return quarter_turn(degree).tolist()
+
+
+def _turn(
+    angle: Float[Tensor, "..."], matrix: Float[Tensor, "... m n"]
+) -> Float[Tensor, "... m n"]:
+    """`schur.harmonics.wigner.turn` on tensors."""
+    degree = matrix.shape[-2] // 2
+    orders = torch.arange(-degree, degree + 1, dtype=angle.dtype, device=angle.device)
+    phase = (angle[..., None] * orders)[..., None]
+    return phase.cos() * matrix - phase.sin() * matrix.flip(-2)
+
+
+def _key(l: Any) -> _Asked:  # noqa: E741
     """The argument `l` as a value that can be hashed and that a compiled graph can hold."""
     if isinstance(l, (int, str)):
         return l
@@ -113,15 +168,13 @@ def _key(l: Any) -> Any:  # noqa: E741
 
 
 @torch.compiler.assume_constant_result
-def _routine(l: int | str | tuple[int, ...], normalization: str, directions: bool) -> Routine:  # noqa: E741
-    return _cached_routine(l, normalization, directions)
+def _routine(asked: _Asked, normalization: str, directions: bool) -> Routine:
+    return _cached_routine(asked, normalization, directions)
 
 
 @lru_cache(maxsize=256)
-def _cached_routine(
-    l: int | str | tuple[int, ...], normalization: str, directions: bool
-) -> Routine:  # noqa: E741
-    return Routine(solid_harmonics(harmonic_degrees(l), normalization, scaled=directions))
+def _cached_routine(asked: _Asked, normalization: str, directions: bool) -> Routine:
+    return Routine(solid_harmonics(harmonic_degrees(asked), normalization, scaled=directions))
 
 
 def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
