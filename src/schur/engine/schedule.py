@@ -45,8 +45,8 @@ def schedule(program: Program) -> tuple[Pass, ...]:
         [('i', ('grad_x', 'grad_w'))]
     """
     by_target: dict[str, list[Statement]] = {}
-    for statement in program.statements:
-        by_target.setdefault(statement.target, []).append(statement)
+    for statement in program.statements:  # by last statement: then sources come before targets
+        by_target[statement.target] = [*by_target.pop(statement.target, []), statement]
     depth: dict[str, int] = {}
     for target, statements in by_target.items():
         sources = {name for statement in statements for name in statement.sources}
