@@ -1,0 +1,136 @@
+"""Message passing: gather, product with per-edge weights, sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from schur.engine import Routine
+from schur.engine.routine import Backend
+from schur.errors import ShapeError
+from schur.products import Instruction, convolution
+from schur.reps import Irreps
+from schur.tensors import GeometricTensor, Graph, check_edge_index, checked, wrapped
+
+
+class Convolution(torch.nn.Module):
+    """The depth-wise product of neighbours' features with edge attributes, summed at each node.
+
+        out[n, k, u] = Σ_{e: receiver(e) = n} Σ_{ij} C[i, j, k] weight[e, u] x[sender(e), i, u] y[e, j]
+
+    One routine gathers, multiplies and sums; no array with one line an edge is made but the
+    arguments.  Paths and coefficients are those of e3nn's product in mode `uvu`.
+
+    Args:
+        rep_in: representation of the nodes' features.
+        rep_edge: representation of the edges' attributes, as a rule spherical harmonics.
+        rep_out: the irreps that survive; its multiplicities do not matter.
+        backend: see `schur.engine.Routine`.
+
+    Attributes:
+        rep_out: one block for each path that survives: for each term of `rep_in`, for each term
+            of `rep_edge`, for each irrep of their product by increasing degree.
+        weight_numel: weights of one edge: for each path, multiplicity in `rep_in` times
+            multiplicity in `rep_edge`.
+        paths: the paths with their coefficients.
+
+    Source: Batzner et al., "E(3)-equivariant graph neural networks for data-efficient and accurate
+    interatomic potentials" (2022), eq. 8.
+
+    Example:
+        >>> layer = Convolution("8x0e+8x1o", "0e+1o", "0e+1o")
+        >>> layer
+        Convolution(8x0e+8x1o x 1x0e+1x1o -> 8x0e+8x1o+8x1o+8x0e, 32 weights an edge)
+        >>> x, y, w = torch.randn(3, 32), torch.randn(2, 4), torch.randn(2, 32)
+        >>> layer(x, y, w, torch.tensor([[0, 1], [1, 2]]), num_nodes=3).shape
+        torch.Size([3, 64])
+    """
+
+    rep_in: Irreps
+    rep_edge: Irreps
+    rep_out: Irreps
+    paths: tuple[Instruction, ...]
+    weight_numel: int
+
+    def __init__(
+        self,
+        rep_in: Irreps | str,
+        rep_edge: Irreps | str,
+        rep_out: Irreps | str,
+        backend: Backend = "auto",
+    ) -> None:
+        super().__init__()
+        self.rep_in, self.rep_edge = Irreps(rep_in), Irreps(rep_edge)
+        program, self.rep_out, self.paths = convolution(self.rep_in, self.rep_edge, Irreps(rep_out))
+        self.weight_numel = sum(torch.Size(line.path_shape).numel() for line in self.paths)
+        self.routine = Routine(program, backend)
+
+    def forward(
+        self,
+        x: Shaped[Tensor, "..."] | GeometricTensor,
+        edge_attr: Shaped[Tensor, "..."] | GeometricTensor,
+        weight: Shaped[Tensor, "..."],
+        edge_index: Shaped[Tensor, "..."] | Graph,
+        num_nodes: int | None = None,
+    ) -> Any:
+        """Evaluate.
+
+        Args:
+            x: features of the senders, shape (nodes, rep_in.dim).
+            edge_attr: shape (edges, rep_edge.dim).
+            weight: shape (edges, weight_numel).
+            edge_index: senders and receivers, integers of shape (2, edges), in any order; or a
+                Graph, which carries the sort from layer to layer.
+            num_nodes: how many receivers there are; the length of `x` if not given.
+
+        Returns:
+            Shape (num_nodes, rep_out.dim); zero at nodes that receive nothing.
+
+        Raises:
+            ShapeError, DtypeError, RepresentationError, IndexRangeError: for arguments that do
+                not fit.
+        """
+        nodes = _table(checked(x, self.rep_in, "x"), "x", "nodes")
+        edges = _table(checked(edge_attr, self.rep_edge, "edge_attr"), "edge_attr", "edges")
+        if weight.shape != (len(edges), self.weight_numel):
+            raise ShapeError(
+                "weight has the wrong shape",
+                got=tuple(weight.shape),
+                expected=(len(edges), self.weight_numel),
+                remedy="give one line of `weight_numel` weights for each edge",
+            )
+        receivers = len(nodes) if num_nodes is None else num_nodes
+        if isinstance(edge_index, Graph):
+            senders, targets = edge_index.senders, edge_index.receivers
+            receivers = edge_index.num_nodes if num_nodes is None else num_nodes
+        else:
+            check_edge_index(edge_index)
+            senders, targets = edge_index[0], edge_index[1]
+        if not self.paths:
+            return wrapped(nodes.new_zeros(receivers, 0), self.rep_out, x, edge_attr)
+        at_hand = {"x": nodes, "y": edges, "weight": weight}
+        out = self.routine(
+            *[at_hand[operand.name] for operand in self.routine.program.inputs],
+            indices={"senders": senders, "receivers": targets},
+            sizes={"receivers": receivers},
+        )
+        return wrapped(out, self.rep_out, x, edge_attr)
+
+    def __repr__(self) -> str:
+        return (
+            f"Convolution({self.rep_in} x {self.rep_edge} -> {self.rep_out}, "
+            f"{self.weight_numel} weights an edge)"
+        )
+
+
+def _table(array: Tensor, name: str, lines: str) -> Tensor:
+    if array.ndim != 2:
+        raise ShapeError(
+            f"{name} has to have one line for each of the {lines}",
+            got=tuple(array.shape),
+            expected=f"({lines}, {array.shape[-1]})",
+        )
+    return array

@@ -1,0 +1,17 @@
+"""The boundary to torch: arrays that know how they transform, and graphs that know their sort."""
+
+from schur.tensors.geometric import GeometricTensor, checked, concatenate, direct_sum, wrapped
+from schur.tensors.graph import Graph, check_edge_index
+from schur.tensors.rotation import irrep_matrices, rotate
+
+__all__ = [
+    "GeometricTensor",
+    "Graph",
+    "check_edge_index",
+    "checked",
+    "concatenate",
+    "direct_sum",
+    "irrep_matrices",
+    "rotate",
+    "wrapped",
+]

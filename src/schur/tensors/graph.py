@@ -1,0 +1,80 @@
+"""Edges between nodes, checked once and sorted once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from schur.engine import Sorted
+from schur.errors import ShapeError
+
+
+class Graph:
+    """The edges of a graph, with the sorts that summing over them needs.
+
+    Layers that take an `edge_index` take a graph too, and need not sort again.
+
+    Args:
+        edge_index: integers of shape (2, edges): row 0 the senders, row 1 the receivers, in any
+            order; loops and repetitions are allowed.
+        num_nodes: how many nodes there are.
+
+    Raises:
+        ShapeError: if `edge_index` has another shape.
+        DtypeError: if it does not hold integers.
+        IndexRangeError: if it names a node that is not there.
+
+    Example:
+        >>> graph = Graph(torch.tensor([[0, 1, 2], [1, 0, 1]]), 3)
+        >>> graph
+        Graph(num_nodes=3, num_edges=3)
+        >>> graph.in_degree.tolist()
+        [1, 2, 0]
+    """
+
+    def __init__(self, edge_index: Shaped[Tensor, "..."], num_nodes: int) -> None:
+        check_edge_index(edge_index)
+        if num_nodes < 0:
+            raise ShapeError("a graph has no negative number of nodes", got=num_nodes)
+        self.num_nodes = num_nodes
+        self.receivers = Sorted(edge_index[1], num_nodes)
+        self.senders = Sorted(edge_index[0], num_nodes)
+
+    @cached_property
+    def edge_index(self) -> Shaped[Tensor, "2 edges"]:
+        """Senders and receivers as one array."""
+        return torch.stack([self.senders.index, self.receivers.index])
+
+    @property
+    def num_edges(self) -> int:
+        """How many edges there are."""
+        return len(self.receivers.index)
+
+    @property
+    def in_degree(self) -> Shaped[Tensor, " nodes"]:
+        """For each node the number of edges that it receives."""
+        return self.receivers.start.diff()
+
+    def to(self, device: torch.device | str) -> Graph:
+        """The same on another device."""
+        moved = object.__new__(Graph)
+        moved.num_nodes = self.num_nodes
+        moved.senders, moved.receivers = self.senders.to(device), self.receivers.to(device)
+        return moved
+
+    def __repr__(self) -> str:
+        return f"Graph(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
+
+
+def check_edge_index(edge_index: Tensor) -> None:
+    """Raise ShapeError unless the array has the shape (2, edges)."""
+    if edge_index.ndim != 2 or len(edge_index) != 2:
+        raise ShapeError(
+            "edge_index has the wrong shape",
+            got=tuple(edge_index.shape),
+            expected="(2, edges): senders, receivers",
+            remedy="transpose an (edges, 2) array, or stack senders and receivers",
+        )
