@@ -76,7 +76,7 @@ def _add_path(
     ones = np.ones([rows, *extents.values()], known[target.name].dtype)
     subscripts = ",".join(["Z" + "".join(extents)] + ["Z" + path.factors[k].letters for k in others])
     subscripts += "->Z" + path.factors[slot].letters
-    for components, coefficient in zip(path.components, path.coefficients, strict=True):
+    for components, coefficient in zip(path.components.tolist(), path.coefficients.tolist(), strict=True):
         read = [
             _entry(known, form.by_name[path.factors[k].operand], path.factors[k].block, components[k], indices, rows)
             for k in others
