@@ -1,0 +1,119 @@
+"""`python -m benchmarks [W2 W7 ...]`: Schur beside its peers, as tables and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.problem import PASSES
+from benchmarks.process import in_fresh_process
+from benchmarks.tables import table
+from benchmarks.workload import Case, Workload
+from benchmarks.workloads.catalogue import WORKLOADS, workload
+
+PACKAGES = (
+    *("schur", "torch", "numpy", "e3nn", "cuequivariance", "cuequivariance-torch"),
+    *("e3nn-jax", "jax", "sphericart-torch"),
+)
+
+
+def main() -> None:
+    """Parse, measure case by case, print each table as it comes, write the JSON at the end."""
+    options = _parser().parse_args()
+    if options.list:
+        for name in WORKLOADS:
+            each = workload(name)
+            print(f"{name}  {each.title}: {', '.join(c.name or 'one case' for c in each.cases)}")
+        return
+    report: dict[str, Any] = {"machine": machine(), "results": []}
+    print("  ".join(f"{key} {value}" for key, value in report["machine"]["versions"].items()))
+    print(f"{report['machine']['processor']}, {report['machine']['cores']} cores")
+    for name in options.workloads or WORKLOADS:
+        each = workload(name)
+        for case in each.cases:
+            if options.cases and case.name not in options.cases:
+                continue
+            for dtype in options.dtype:
+                for threads in options.threads:
+                    result = measure(each, case, dtype, threads, options)
+                    report["results"].append(result)
+                    print("\n" + (result.get("failed") or table(result)), flush=True)
+                    _write(options.json, report)
+    print(f"\nraw numbers: {options.json}")
+
+
+def measure(
+    each: Workload, case: Case, dtype: str, threads: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Times of all contenders from one process, memory of each from one of its own."""
+    chosen = [c for c in case.contenders if not options.contenders or c in options.contenders]
+    spec = {
+        "what": "time",
+        "workload": each.name,
+        "case": case.name,
+        "dtype": dtype,
+        "threads": len(os.sched_getaffinity(0)) if threads == "all" else int(threads),
+        "passes": options.passes,
+        "contenders": chosen,
+        "repeats": options.repeats,
+    }
+    with tempfile.TemporaryDirectory() as cache:
+        found = in_fresh_process(spec, cache)
+        if "failed" in found:
+            return spec | {"failed": f"{each.name} {case.name}: {found['failed']}"}
+        for contender, row in found["contenders"].items() if options.memory else ():
+            alone = spec | {"what": "memory", "contenders": [contender]}
+            row["memory"] = in_fresh_process(alone, cache)
+    return spec | {"title": each.title} | found
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured with."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    model = [
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "processor": model[0] if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1), "utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("workloads", nargs="*", help=f"any of {' '.join(WORKLOADS)}; all without")
+    add("--list", action="store_true", help="print the workloads and their cases")
+    add("--cases", nargs="+", help="only the cases of these names")
+    add("--dtype", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
+    add("--threads", nargs="+", default=["1", "all"], help="numbers, or all")
+    add("--passes", nargs="+", default=list(PASSES), choices=PASSES)
+    add("--contenders", nargs="+", help="only these")
+    add("--repeats", type=int, default=7, help="runs of each contender (median; 7 is the rule)")
+    add("--no-memory", dest="memory", action="store_false", help="leave out peak memory")
+    add("--json", type=Path, default=Path("benchmarks/results/latest.json"))
+    return parser
+
+
+if __name__ == "__main__":
+    main()

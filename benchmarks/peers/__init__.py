@@ -1,0 +1,1 @@
+"""One adapter a package: how each workload is done in that package's native layout."""

@@ -1,0 +1,60 @@
+"""W7: gather, channel-wise product, sum: diamond with sorted and shuffled edges, a random graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from benchmarks.problem import Problem
+from benchmarks.workload import Case, Workload
+from benchmarks.workloads.channelwise import CONTENDERS, NAMES, REFERENCE, SHAPES, problem
+
+LATTICE_CONSTANT = 3.567  # Å
+CUTOFF = 6.0  # Å
+
+
+def diamond() -> tuple[int, np.ndarray, np.ndarray]:
+    """2 x 2 x 2 conventional cells: 64 nodes and 10,112 edges, sorted by receiver."""
+    corners = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]])
+    cell = np.concatenate([corners, corners + 1]) / 4
+    shifts = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
+    positions = (cell + shifts).reshape(-1, 3) * LATTICE_CONSTANT
+    length = 2 * LATTICE_CONSTANT
+    images = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    apart = positions[None, :, None] + images * length - positions[:, None, None]
+    distance = np.linalg.norm(apart, axis=-1)
+    receiver, sender, _ = np.nonzero((distance < CUTOFF) & (distance > 1e-9))
+    return len(positions), sender, receiver
+
+
+def random_graph(nodes: int = 512, neighbours: int = 64) -> tuple[int, np.ndarray, np.ndarray]:
+    """Every node receives from as many others, drawn at random; sorted by receiver."""
+    sender = np.random.default_rng(3).integers(0, nodes, nodes * neighbours)
+    return nodes, sender, np.repeat(np.arange(nodes), neighbours)
+
+
+def on_graph(shape: str, graph: str) -> Problem:
+    nodes, sender, receiver = random_graph() if graph == "random" else diamond()
+    if graph == "shuffled":
+        order = np.random.default_rng(4).permutation(len(sender))
+        sender, receiver = sender[order], receiver[order]
+    bare = problem(SHAPES[shape], len(sender), nodes)
+    return replace(bare, indices={"sender": sender, "receiver": receiver})
+
+
+def workload() -> Workload:
+    cases = tuple(
+        Case(
+            f"{shape} {graph}",
+            partial(on_graph, shape, graph),
+            "channelwise",
+            CONTENDERS,
+            REFERENCE,
+        )
+        for shape in ("W2", "W3", "W5")
+        for graph in ("sorted", "shuffled", "random")
+    )
+    names = ", ".join(f"{shape} = {NAMES[shape]}" for shape in ("W2", "W3", "W5"))
+    return Workload("W7", f"gather, product, sum ({names})", cases)
