@@ -1,50 +1,73 @@
-"""Large outputs without the price of fresh memory."""
+"""Large outputs without the price of fresh memory.
+
+The C library gives blocks of more than 32 MB back to the system when they are freed, so that each
+new one is cleared and mapped again page by page: as slow as the arithmetic that fills it.  Large
+blocks are kept here instead, mapped in huge pages, and handed out again once the last tensor that
+looks at them is gone.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import mmap
 import sys
-from functools import cache
-from typing import Any
+import threading
+from math import prod
 
 import torch
 from torch import Tensor
 
+# Smaller blocks are served well by the C library, which keeps them.
+_SMALLEST = 1 << 23
+# Blocks that nobody uses are kept up to this many bytes together.
+_KEPT = 1 << 29
 _HUGE_PAGE = 1 << 21
-_MADV_HUGEPAGE = 14  # <linux/mman.h>
+
+_blocks: list[mmap.mmap] = []
+_lock = threading.Lock()
 
 
 def empty(*shape: int, like: Tensor) -> Tensor:
     """An uninitialised tensor of the number type and device of `like`.
 
-    The system's allocator gives blocks of more than 32 MB back at once, so that each new one is
-    filled in page by page: as slow as the arithmetic that fills it.  Here the kernel is asked for
-    huge pages, for this block alone, which makes the first touch several times cheaper.
-
     Example:
         >>> empty(2, 3, like=torch.ones(1)).shape
         torch.Size([2, 3])
     """
-    tensor = like.new_empty(shape)
-    size = tensor.numel() * tensor.element_size()
-    if size < 4 * _HUGE_PAGE or tensor.device.type != "cpu":
-        return tensor
-    advise = _advise()
-    if advise is not None:
-        first = -(-tensor.data_ptr() // _HUGE_PAGE) * _HUGE_PAGE
-        last = (tensor.data_ptr() + size) // _HUGE_PAGE * _HUGE_PAGE
-        if last > first:
-            advise(first, last - first, _MADV_HUGEPAGE)  # a wish: refusal changes nothing
-    return tensor
+    size = prod(shape) * like.element_size()
+    if size < _SMALLEST or like.device.type != "cpu" or not sys.platform.startswith("linux"):
+        return like.new_empty(shape)
+    # While a tensor lives it holds a view of its block, and that is a reference to the block.
+    flat = torch.frombuffer(_block(size), dtype=like.dtype, count=prod(shape))
+    return flat.view(shape)
 
 
-@cache
-def _advise() -> Any:
-    """The C library's madvise, where there is one that knows huge pages."""
-    if not sys.platform.startswith("linux"):
-        return None
-    advise = getattr(ctypes.CDLL(None), "madvise", None)
-    if advise is not None:
-        advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        advise.restype = ctypes.c_int
-    return advise
+def _block(size: int) -> mmap.mmap:
+    """A block of at least `size` bytes that nobody uses: a kept one that fits, or a new one."""
+    size = -(-size // _HUGE_PAGE) * _HUGE_PAGE
+    with _lock:
+        idle = [position for position in range(len(_blocks)) if _is_idle(position)]
+        fitting = [k for k in idle if size <= len(_blocks[k]) <= size + size // 4]
+        if fitting:
+            block = _blocks.pop(min(fitting, key=lambda k: len(_blocks[k])))
+        else:
+            _forget(idle, size)
+            block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                block.madvise(mmap.MADV_HUGEPAGE)
+        _blocks.append(block)
+        return block
+
+
+def _is_idle(position: int) -> bool:
+    """Whether the list holds the only reference; getrefcount adds one for its own argument."""
+    return sys.getrefcount(_blocks[position]) == 2
+
+
+def _forget(idle: list[int], size: int) -> None:
+    """Give the longest unused blocks back until a new one of `size` bytes fits the limit."""
+    held = sum(len(_blocks[k]) for k in idle)
+    for dropped, position in enumerate(idle):
+        if held + size <= _KEPT:
+            return
+        held -= len(_blocks[position - dropped])
+        del _blocks[position - dropped]

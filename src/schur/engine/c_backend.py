@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from schur.engine import c_compiler, c_text, nest
+from schur.engine import allocation, c_compiler, c_text, nest
 from schur.engine.c_text import source
 from schur.engine.schedule import Pass, schedule
 from schur.engine.sorting import out_of_range
@@ -139,7 +139,7 @@ class _Run:
             if name not in self.tensors:
                 lead = (self.extents.get(operand.index or "", self.rows), operand.size)
                 shape = lead[1:] if operand.mode == "shared" else lead
-                self.tensors[name] = torch.empty(shape, dtype=self.dtype)
+                self.tensors[name] = allocation.empty(*shape, like=values[0])
         self.sorts: dict[str, tuple[Tensor, Tensor]] = {}
         self.index = [tensor.contiguous() for tensor in indices[::3]]
         self._prepare_indices(indices)

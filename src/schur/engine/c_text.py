@@ -127,6 +127,7 @@ class _PassText:
         body = self._row(functions)
         if self.work.walk is None:
             lines.append("  for (int64_t r = item->row; r < item->row_end; ++r) {")
+            lines.append("    const int64_t ahead = r + 1 < item->row_end ? r + 1 : r;")
             lines += [f"    {line}" for line in body] + ["  }"]
         else:
             lines += self._segments(body)
@@ -147,6 +148,7 @@ class _PassText:
         lines.append("    const int64_t last = item->split < 0 ? call->start[s + 1] : item->row_end;")
         lines.append("    for (int64_t q = first; q < last; ++q) {")
         lines.append("      const int64_t r = call->order[q];")
+        lines.append("      const int64_t ahead = q + 1 < last ? call->order[q + 1] : r;")
         return lines + [f"      {line}" for line in body] + ["    }", "  }"]
 
     def _row(self, functions: list[_GroupText]) -> list[str]:
@@ -158,6 +160,8 @@ class _PassText:
             if operand.index is not None:
                 where = f"i{numbers[operand.index]}[r]"
             lines.append(f"const T *const p{slot} = b{slot} + {where} * {size}LL;")
+            if operand.mode == "row":
+                lines.append(f"const T *const f{slot} = b{slot} + ahead * {size}LL;")
         for operand in self.targets:
             slot, size = self.slots[operand.name], operand.size
             if operand.mode == "row":
@@ -180,7 +184,14 @@ class _GroupText:
     def __init__(self, owner: _PassText, group: Group, name: str) -> None:
         self.owner, self.group, self.name = owner, group, name
         self.graph: Graph = group.graph
-        self.read = sorted({owner.slots[entry.operand] for entry in self._loads()})
+        loads = self._loads()
+        self.read = sorted({owner.slots[entry.operand] for entry in loads})
+        streamed = {
+            entry.operand
+            for entry in loads
+            if owner.program.values[entry.operand].mode == "row" and group.vector in entry.letters
+        } if group.vector else set()
+        self.ahead = sorted(owner.slots[operand] for operand in streamed)
         written = {entry.operand for entry in self._stored()}
         self.written = sorted(owner.slots[operand] for operand in written)
         reduced = {entry.operand for entry in self._fed()}
@@ -207,12 +218,14 @@ class _GroupText:
 
     def call(self) -> str:
         arguments = [f"p{k}" for k in self.read + self.written] + [f"l{k}" for k in self.lanes]
+        arguments += [f"f{k}" for k in self.ahead]
         return f"{self.name}({', '.join(arguments)});"
 
     def text(self) -> str:
         parameters = [f"const T *restrict p{k}" for k in self.read]
         parameters += [f"T *restrict p{k}" for k in self.written]
         parameters += [f"V *restrict l{k}" for k in self.lanes]
+        parameters += [f"const T *f{k}" for k in self.ahead]
         lines = [f"static __attribute__((noinline)) void {self.name}({', '.join(parameters)}) {{"]
         scalars = [n for n in self.graph.reachable(self._roots()) if not self.graph.vector[n]]
         depth = len(self.group.outer)
@@ -262,7 +275,10 @@ class _GroupText:
             if not self.graph.vector[n]:
                 continue
             if n in self.graph.loads:
-                place = f"p{self.owner.slots[self.graph.loads[n].operand]} + {self._offset(self.graph.loads[n])}"
+                slot = self.owner.slots[self.graph.loads[n].operand]
+                place = f"p{slot} + {self._offset(self.graph.loads[n])}"
+                if slot in self.ahead and not part:
+                    lines.append(f"__builtin_prefetch(f{slot} + {self._offset(self.graph.loads[n])});")
                 lines.append(f"const V n{n} = load{suffix}({place}{rest});")
             else:
                 lines.append(f"const V n{n} = {self._expression(n)};")

@@ -204,13 +204,16 @@ def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
     count = {}
     for ref in letters:
         count[ref[0]] = count.get(ref[0], 0) + 1
-    vector_operands = sorted({r[0] for t in terms for r in t.vectors}, key=lambda n: (count[n], n))
-    orders: Iterable[tuple[str, ...]] = [tuple(vector_operands)]
-    if len(terms) <= _TRIAL_TERMS and 1 < len(vector_operands) <= 5:
-        orders = permutations(vector_operands)
+    # Operands with one component (weights) are multiplied last; the order of the others is tried.
+    single, several = [], []
+    for name in sorted({r[0] for t in terms for r in t.vectors}):
+        (single if count[name] == 1 else several).append(name)
+    orders: Iterable[tuple[str, ...]] = [tuple(several)]
+    if len(terms) <= _TRIAL_TERMS and 1 < len(several) <= 4:
+        orders = permutations(several)
     best: tuple[int, Group] | None = None
     for order in orders:
-        group = _nest(space, terms, letters, {name: k for k, name in enumerate(order)})
+        group = _nest(space, terms, letters, {name: k for k, name in enumerate((*single, *order))})
         operations = group.graph.operations()
         if best is None or operations < best[0]:
             best = (operations, group)
