@@ -50,6 +50,25 @@ class Homomorphism:
             self.source.dim, self.target.dim
         )
 
+    def after(self, first: Homomorphism) -> Homomorphism:
+        """The composition g -> φ(first(g))."""
+        differential = first.matrix() @ self.matrix()
+        return Homomorphism(
+            first.source,
+            self.target,
+            _Composition(first.on_elements, self.on_elements),
+            tuple(map(tuple, differential.tolist())),
+        )
+
+
+@dataclass(frozen=True)
+class _Composition:
+    first: Callable[[np.ndarray], np.ndarray]
+    second: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, g: np.ndarray) -> np.ndarray:
+        return self.second(self.first(g))
+
 
 def _about_polar_axis(g: np.ndarray) -> np.ndarray:
     out = np.zeros((*g.shape[:-2], 3, 3))

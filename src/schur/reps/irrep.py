@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import total_ordering
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from jaxtyping import Float
 
 from schur.conventions import PARITY_LETTER
 from schur.errors import RepresentationError
+from schur.groups import O3
+from schur.reps.irreducible import Irreducible
+from schur.reps.rotation import rotation_character, rotation_generators, rotation_matrix
 
 if TYPE_CHECKING:
     from schur.reps.irreps import Irreps
@@ -17,7 +23,7 @@ _NOTATION = re.compile(r"\s*(\d+)\s*([eoy])\s*", re.ASCII)
 
 
 @total_ordering
-class Irrep:
+class Irrep(Irreducible):
     """The irreducible representation of O(3) of degree `l` and parity `p`.
 
     A rotation acts by the Wigner matrix D^l in the real basis of e3nn, the inversion by `p`.
@@ -76,6 +82,30 @@ class Irrep:
     def dim(self) -> int:
         """Dimension, 2 l + 1."""
         return 2 * self.l + 1
+
+    @classmethod
+    def up_to(cls, weight: float) -> list[Self]:
+        """Both parities of the degrees 0, 1, …, weight."""
+        return [cls(degree, p) for degree in range(int(weight) + 1) for p in (-1, 1)]
+
+    @property
+    def group(self) -> O3:
+        """O(3)."""
+        return O3()
+
+    def generators(self) -> Float[np.ndarray, "3 dim dim"]:
+        """Antisymmetric matrices of the turns about x, y and z."""
+        return rotation_generators(self.l)
+
+    def _matrix(self, g: np.ndarray) -> np.ndarray:
+        sign = np.where(np.linalg.det(g) < 0, -1.0, 1.0)
+        matrices = rotation_matrix(self.l, sign[..., None, None] * g)
+        return matrices * sign[..., None, None] if self.p < 0 else matrices
+
+    def _character(self, g: np.ndarray) -> np.ndarray | np.number:
+        sign = np.where(np.linalg.det(g) < 0, -1.0, 1.0)
+        traces = rotation_character(self.l, sign[..., None, None] * g)
+        return traces * sign if self.p < 0 else traces
 
     def is_scalar(self) -> bool:
         """Whether this is the trivial representation `0e`."""

@@ -8,11 +8,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from schur.errors import RepresentationError, ShapeError
 from schur.forms import Block
+from schur.groups import O3
+from schur.reps.direct_sum import block_diagonal
 from schur.reps.irrep import Irrep, MulIrrep
+from schur.reps.representation import Representation
+from schur.reps.tensor_product import TensorProduct, kronecker
 
 _TERM = re.compile(r"\s*(?:(-?\d+)\s*x)?\s*(\d+\s*[eoy])\s*", re.ASCII)
 
@@ -25,7 +29,7 @@ class SortedIrreps(NamedTuple):
     inv: tuple[int, ...]
 
 
-class Irreps:
+class Irreps(Representation):
     """A direct sum of irreps of O(3): an immutable sequence of terms `mul x irrep`.
 
     An array with this representation has `dim` numbers on its last axis. Term by term, a block
@@ -132,6 +136,32 @@ class Irreps:
             Block(components=term.ir.dim, channels=(term.mul,), label=str(term.ir))
             for term in self._terms
         )
+
+    # ---- the representation -------------------------------------------------------------
+
+    @property
+    def group(self) -> O3:
+        """O(3)."""
+        return O3()
+
+    def generators(self) -> Float[np.ndarray, "3 dim dim"]:
+        """Matrices of the turns about x, y and z, in Schur's layout."""
+        return self._blocks_of([term.ir.generators() for term in self._terms], (3,))
+
+    def _matrix(self, g: np.ndarray) -> np.ndarray:
+        return self._blocks_of([term.ir._matrix(g) for term in self._terms], g.shape[:-2])
+
+    def _character(self, g: np.ndarray) -> np.ndarray | np.number:
+        traces = [term.mul * term.ir._character(g) for term in self._terms]
+        return np.sum(traces, axis=0) if traces else np.zeros(g.shape[:-2])
+
+    def _blocks_of(self, matrices: list[np.ndarray], batch: tuple[int, ...]) -> np.ndarray:
+        # Components stand before channels, so a block is D ⊗ 1.
+        blocks = [
+            kronecker(matrix, np.broadcast_to(np.eye(term.mul), (*batch, term.mul, term.mul)))
+            for term, matrix in zip(self._terms, matrices, strict=True)
+        ]
+        return block_diagonal(blocks) if blocks else np.zeros((*batch, 0, 0))
 
     # ---- rearrangement ------------------------------------------------------------------
 
@@ -298,10 +328,20 @@ class Irreps:
     def __radd__(self, other: Any) -> Irreps:
         return Irreps(other) + self
 
-    def __mul__(self, times: int) -> Irreps:
-        return Irreps(self._terms * times)
+    @overload
+    def __mul__(self, other: int) -> Irreps: ...
 
-    __rmul__ = __mul__
+    @overload
+    def __mul__(self, other: Representation | str) -> TensorProduct: ...
+
+    def __mul__(self, other: Any) -> Irreps | TensorProduct:
+        """`irreps * 3` repeats the terms; `irreps * irreps` is the tensor product."""
+        if isinstance(other, (Representation, str)):
+            return self.tensor(other)
+        return self.__rmul__(other)
+
+    def __rmul__(self, times: int) -> Irreps:
+        return Irreps(self._terms * times)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Irreps):
