@@ -82,7 +82,8 @@ def euler_angles(
     # The first row of R_y(-α) R = R_x(β) R_y(γ) is (cos γ, 0, sin γ), whatever β is.
     cosine, sine = np.cos(alpha)[..., None], np.sin(alpha)[..., None]
     row = cosine * rotation[..., 0, :] - sine * rotation[..., 2, :]
-    return alpha, beta, np.arctan2(row[..., 2], row[..., 0])
+    gamma = np.arctan2(row[..., 2], row[..., 0])
+    return np.asarray(alpha), np.asarray(beta), np.asarray(gamma)
 
 
 def turn(
@@ -119,7 +120,7 @@ def quarter_turn(degree: int) -> Float[np.ndarray, "m m"]:
     _, vectors = np.linalg.eigh(1j * _generator_z(degree))
     orders = np.arange(-degree, degree + 1)
     phases = np.array([1, -1j, -1, 1j])[orders % 4]
-    matrix = np.ascontiguousarray(((vectors * phases) @ vectors.conj().T).real)
+    matrix = np.real((vectors * phases) @ vectors.conj().T).copy()
     matrix.flags.writeable = False
     return matrix
 
@@ -137,7 +138,7 @@ def _generator_z(degree: int) -> Float[np.ndarray, "m m"]:
         sign, half = (-1) ** k, np.sqrt(0.5)
         to_real[degree + k, [degree - k, degree + k]] = half, sign * half
         to_real[degree - k, [degree - k, degree + k]] = 1j * half, -1j * sign * half
-    return (to_real @ (1j * (ladder + ladder.T)) @ to_real.conj().T).real
+    return np.real(to_real @ (1j * (ladder + ladder.T)) @ to_real.conj().T)
 
 
 def _check_rotation(rotation: Float[np.ndarray, "... 3 3"]) -> None:
