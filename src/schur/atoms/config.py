@@ -49,8 +49,8 @@ class DataConfig(BaseModel):
     train: tuple[Path, ...]
     valid: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
-    valid_fraction: float = Field(0.05, gt=0, lt=1)
-    test_fraction: float = Field(0.1, ge=0, lt=1)
+    valid_fraction: float = Field(default=0.05, gt=0, lt=1)
+    test_fraction: float = Field(default=0.1, ge=0, lt=1)
     energy_key: str | None = None
     forces_key: str | None = None
     stress_key: str | None = None

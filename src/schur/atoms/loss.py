@@ -27,11 +27,11 @@ class LossConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    energy: float = Field(1.0, ge=0)
-    forces: float = Field(1.0, ge=0)
-    stress: float = Field(0.0, ge=0)
-    late_energy: float = Field(10.0, ge=0)
-    huber: float | None = Field(None, gt=0)
+    energy: float = Field(default=1.0, ge=0)
+    forces: float = Field(default=1.0, ge=0)
+    stress: float = Field(default=0.0, ge=0)
+    late_energy: float = Field(default=10.0, ge=0)
+    huber: float | None = Field(default=None, gt=0)
 
 
 def potential_loss(potential: Potential, batch: Batch, config: LossConfig, late: bool) -> Loss:

@@ -34,3 +34,6 @@ BOLTZMANN: Final = 8.617333262e-5
 
 MILLI: Final = 1000.0
 """Factor from eV to meV, and from eV/Å to meV/Å."""
+
+ACCELERATION: Final = 9.648533212331e-3
+"""Acceleration in Å/fs^2 that 1 eV/Å gives to 1 u."""

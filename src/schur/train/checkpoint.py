@@ -40,7 +40,7 @@ class RunState:
     loss_sum: float = 0.0
     best_score: float = float("inf")
     stale: int = 0
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, int | float]] = field(default_factory=list)
     fingerprint: dict[str, Any] = field(default_factory=dict)
 
 

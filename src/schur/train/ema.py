@@ -41,7 +41,8 @@ class AveragedParameters:
         """Takes one step of the average."""
         self.updates += 1
         decay = min(self.decay, (1.0 + self.updates) / (10.0 + self.updates))
-        shadow, current = list(self._shadow.values()), list(self._named.values())
+        shadow: list[Tensor] = list(self._shadow.values())
+        current: list[Tensor] = list(self._named.values())
         torch._foreach_lerp_(shadow, current, 1.0 - decay)
 
     @contextmanager

@@ -23,16 +23,16 @@ class History:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, rows: list[dict[str, float]] | None = None
+        self, path: str | os.PathLike[str] | None, rows: list[dict[str, int | float]] | None = None
     ) -> None:
         self._path = None if path is None else Path(path)
-        self.rows: list[dict[str, float]] = []
+        self.rows: list[dict[str, int | float]] = []
         if self._path is not None and self._path.exists():
             self._path.unlink()
         for row in rows or []:
             self.append(row)
 
-    def append(self, row: Mapping[str, float]) -> None:
+    def append(self, row: Mapping[str, int | float]) -> None:
         """Adds a row; the first one names the columns."""
         self.rows.append(dict(row))
         if self._path is None:
@@ -45,5 +45,5 @@ class History:
             writer.writerow({key: _short(value) for key, value in row.items()})
 
 
-def _short(value: float) -> str:
+def _short(value: int | float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.8g}"

@@ -41,7 +41,7 @@ class Outcome:
     epochs: int
     steps: int
     seconds: float
-    rows: list[dict[str, float]]
+    rows: list[dict[str, int | float]]
     best_score: float
 
 
@@ -177,7 +177,7 @@ class Trainer(Generic[BatchT]):
         self.state.step += 1
         return float(loss.total.detach())
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self) -> dict[str, int | float]:
         with self.average.swapped_in():
             errors = self.task.validate()
         if errors["score"] < self.state.best_score:

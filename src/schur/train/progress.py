@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -23,13 +23,14 @@ class Column:
         """Characters that the column takes."""
         return max(len(self.heading), int(self.format.split(".")[0].rstrip("dgfse") or 0))
 
-    def show(self, row: Mapping[str, float]) -> str:
+    def show(self, row: Mapping[str, int | float]) -> str:
         """The cell of a row, right-aligned."""
         value = row.get(self.key)
         text = "" if value is None else format(value, self.format)
         return text.rjust(self.width)
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Who is told how a run goes."""
 
@@ -41,7 +42,7 @@ class Reporter(Protocol):
         """A step is done; `progress` is the fraction of the run that is over."""
         ...
 
-    def epoch(self, row: Mapping[str, float]) -> None:
+    def epoch(self, row: Mapping[str, int | float]) -> None:
         """An epoch is done."""
         ...
 
@@ -59,7 +60,7 @@ class Silent:
     def step(self, progress: float) -> None:
         """Does nothing."""
 
-    def epoch(self, row: Mapping[str, float]) -> None:
+    def epoch(self, row: Mapping[str, int | float]) -> None:
         """Does nothing."""
 
     def end(self) -> None:
@@ -105,7 +106,7 @@ class ConsoleReporter:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=progress)
 
-    def epoch(self, row: Mapping[str, float]) -> None:
+    def epoch(self, row: Mapping[str, int | float]) -> None:
         """Prints a row where a new share of the run is over."""
         share = int(self._progress * self._lines)
         if share > self._printed or self._progress >= 1.0:

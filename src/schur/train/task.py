@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,13 +39,15 @@ class Loss:
         bad = [n for n, ok in zip(self.names, torch.isfinite(self.samples), strict=True) if not ok]
         raise NumberError(
             "the loss is not finite; training has stopped",
-            got=f"{float(self.total)} from " + (", ".join(bad[:5]) or "the sum over the batch"),
+            got=f"{float(self.total.detach())} from "
+            + (", ".join(bad[:5]) or "the sum over the batch"),
             expected="a finite loss",
             remedy="look at the labels and the shortest distance of these frames; "
             "a lower learning rate helps where the data are sound",
         )
 
 
+@runtime_checkable
 class Task(Protocol[BatchT]):
     """A training problem."""
 
@@ -62,6 +64,6 @@ class Task(Protocol[BatchT]):
         """Loss of a batch; `late` says that the second stage has begun."""
         ...
 
-    def validate(self) -> dict[str, float]:
+    def validate(self) -> dict[str, int | float]:
         """Errors on held-out samples; `score` is the one whose smallest value is kept."""
         ...

@@ -32,6 +32,7 @@ def save_tensors(
         DataError: no space or no permission; the old file is then untouched.
 
     Example:
+        >>> import torch
         >>> path = Path(tempfile.mkdtemp()) / "a.safetensors"
         >>> save_tensors(path, {"x": torch.arange(3)}, {"kind": "example"})
         >>> load_tensors(path)
@@ -91,6 +92,7 @@ def flatten(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Puts a prefix before each name.
 
     Example:
+        >>> import torch
         >>> list(flatten({"w": torch.zeros(1)}, "model"))
         ['model/w']
     """

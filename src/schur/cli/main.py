@@ -1,0 +1,125 @@
+"""The commands and their words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="schur",
+    help="From a file of structures to a trusted interatomic potential.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Words = Annotated[
+    list[str],
+    typer.Argument(help="Structure files (extended XYZ) or one YAML file, then key=value words."),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for everything written.")]
+Size = Annotated[str, typer.Option(help="Preset: small, medium or large.")]
+TimeLimit = Annotated[
+    Optional[str],  # noqa: UP045 (typer reads annotations at run time)
+    typer.Option("--time-limit", help="Wall time of the training: 90s, 15m, 2h."),
+]
+Seed = Annotated[int, typer.Option(help="Of parameters, split and order.")]
+Files = Annotated[list[Path], typer.Option(help="Files of their own instead of held-out frames.")]
+Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not stop the run.")]
+
+
+@contextmanager
+def honest_errors() -> Iterator[None]:
+    """Prints an error that Schur raises on purpose as it is, and leaves with status 1."""
+    from ..errors import SchurError
+
+    try:
+        yield
+    except SchurError as error:
+        typer.echo(f"schur: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def train(
+    words: Words,
+    output: Output = Path("schur-run"),
+    size: Size = "small",
+    valid: Files = [],  # noqa: B006 (typer copies defaults)
+    test: Files = [],  # noqa: B006
+    time_limit: TimeLimit = None,
+    seed: Seed = 0,
+    restart: Annotated[
+        str, typer.Option(help="auto resumes what the folder holds; never.")
+    ] = "auto",
+    allow: Allow = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before training.")] = False,
+) -> None:
+    """Train a potential: schur train data.xyz."""
+    from .training import run_training
+
+    with honest_errors():
+        run_training(
+            words,
+            output=output,
+            size=size,
+            valid=valid,
+            test=test,
+            time_limit=time_limit,
+            seed=seed,
+            restart=restart,
+            allow=allow,
+            dry_run=dry_run,
+        )
+
+
+@app.command()
+def demo(
+    output: Output = Path("schur-demo"),
+    frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 300,
+    time_limit: TimeLimit = "150s",
+    seed: Seed = 0,
+) -> None:
+    """Sample ethanol with GFN2-xTB, train a small potential and say how good it is."""
+    from .demonstration import run_demo
+
+    with honest_errors():
+        run_demo(output, frames=frames, time_limit=time_limit, seed=seed)
+
+
+@app.command(name="eval")
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    files: Annotated[list[Path], typer.Argument(help="Labelled structures, extended XYZ.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", help="Folder for metrics.json and metrics.csv."),
+    ] = None,
+) -> None:
+    """Compare a potential with labelled structures."""
+    from .evaluation import run_evaluation
+
+    with honest_errors():
+        run_evaluation(model, files, output)
+
+
+@app.command()
+def info(model: Annotated[Path, typer.Argument(help="A model file.")]) -> None:
+    """Say what a model file holds."""
+    from .evaluation import run_info
+
+    with honest_errors():
+        run_info(model)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from .. import __version__
+
+    sys.stdout.write(f"schur {__version__}\n")

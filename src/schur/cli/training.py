@@ -1,0 +1,138 @@
+"""`schur train`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+
+from ..atoms import config as settings
+from ..atoms.config import RunConfig
+from ..atoms.prepare import Prepared, prepare
+from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
+from ..errors import DataError
+from ..train.progress import ConsoleReporter
+from .tables import console, element_table, error_table, say, say_findings
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def run_training(
+    words: Sequence[str],
+    *,
+    output: Path,
+    size: str,
+    valid: Sequence[Path],
+    test: Sequence[Path],
+    time_limit: str | None,
+    seed: int,
+    restart: str,
+    allow: Sequence[str],
+    dry_run: bool,
+) -> TrainedRun | None:
+    """Resolves the settings, prepares the data, trains and prints what came of it.
+
+    Raises:
+        DataError: settings or data that cannot be used.
+    """
+    if restart not in ("auto", "never"):
+        raise DataError("--restart cannot be this", got=restart, expected="auto or never")
+    tree, overrides = split_words(words)
+    tree = _with_options(tree, valid, test, time_limit, seed, allow)
+    config = settings.resolve(tree, checked_size(size), overrides)
+    out = console()
+    say(out, *config.to_yaml().splitlines())
+    prepared = prepare(config.data, config.training.seed)
+    say(out, *prepared.notes)
+    say_findings(out, prepared.findings)
+    if dry_run:
+        return None
+    return train_and_tell(config, prepared, output, out, resume=restart == "auto")
+
+
+def train_and_tell(
+    config: RunConfig, prepared: Prepared, output: Path, out: Console, resume: bool
+) -> TrainedRun:
+    """Trains with progress and prints the errors on all sets."""
+    reporter = ConsoleReporter(out, COLUMNS)
+    run = train_potential(config, prepared, output, reporter, resume=resume)
+    outcome = run.outcome
+    parameters = sum(p.numel() for p in run.potential.parameters())
+    say(
+        out,
+        f"ended by {outcome.reason} after {outcome.epochs} epochs, {outcome.steps} steps, "
+        f"{outcome.seconds:.0f} s; {parameters} parameters",
+        "",
+        *error_table(run.evaluations),
+    )
+    last = list(run.evaluations.values())[-1]
+    if len(last.by_element) > 1:
+        say(out, *element_table(last))
+    say(out, f"model: {output / MODEL}")
+    return run
+
+
+def split_words(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Structure files or one YAML file, apart from overrides.
+
+    Raises:
+        DataError: no file at all, or a YAML file beside structure files.
+    """
+    files = [word for word in words if "=" not in word or Path(word).exists()]
+    overrides = [word for word in words if word not in files]
+    trees = [word for word in files if Path(word).suffix in (".yaml", ".yml")]
+    if trees and len(files) == 1:
+        return settings.read_settings(Path(trees[0])), overrides
+    if trees or not files:
+        raise DataError(
+            "it is not clear what to train on",
+            got=" ".join(words),
+            expected="structure files, or one YAML file",
+        )
+    return {"data": {"train": files}}, overrides
+
+
+def checked_size(size: str) -> settings.Size:
+    """The name of a preset.
+
+    Raises:
+        DataError: no such preset.
+    """
+    if size not in settings.PRESETS:
+        raise DataError("there is no such preset", got=size, expected=", ".join(settings.PRESETS))
+    return cast("settings.Size", size)
+
+
+def seconds(text: str) -> float:
+    """A time such as 90s, 15m or 2h in seconds.
+
+    Example:
+        >>> seconds("15m")
+        900.0
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if match is None:
+        raise DataError("this is no length of time", got=text, expected="90s, 15m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _with_options(
+    tree: dict[str, Any],
+    valid: Sequence[Path],
+    test: Sequence[Path],
+    time_limit: str | None,
+    seed: int,
+    allow: Sequence[str],
+) -> dict[str, Any]:
+    """Options over the tree; those left at their default leave a YAML file's values alone."""
+    data, training = dict(tree.get("data", {})), dict(tree.get("training", {}))
+    for name, value in (("valid", valid), ("test", test), ("allow", allow)):
+        if value:
+            data[name] = [str(item) for item in value]
+    if time_limit is not None:
+        training["time_limit"] = seconds(time_limit)
+    training.setdefault("seed", seed)
+    return {**tree, "data": data, "training": training}
