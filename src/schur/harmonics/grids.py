@@ -102,7 +102,7 @@ class SphereGrid:
             ShapeError: if the last two axes are not those of the grid.
         """
         self._check(values)
-        return (values * self.weights).sum((-2, -1))
+        return np.asarray((values * self.weights).sum((-2, -1)))
 
     def _check(self, values: np.ndarray) -> None:
         if values.shape[-2:] != (self.rings, self.azimuths):

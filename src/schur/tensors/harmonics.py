@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from math import inf, nan
 from typing import Any
 
@@ -18,6 +17,8 @@ from schur.harmonics.wigner import quarter_turn
 from schur.reps import Irreps
 
 _Asked = int | str | tuple[int, ...]
+
+_routines: dict[str, Routine] = {}
 
 
 def spherical_harmonics(
@@ -72,7 +73,7 @@ def spherical_harmonics(
             expected="float32 or float64",
             remedy="convert with .to(torch.float64)",
         )
-    routine = _routine(_key(l), normalization, normalize)
+    routine = _routines[_prepared(_key(l), normalization, normalize)]
     rows = x.reshape(-1, 3)
     values = routine(rows, _inverse_length(rows)) if normalize else routine(rows)
     return values.reshape(*x.shape[:-1], values.shape[-1])
@@ -168,13 +169,13 @@ def _key(l: Any) -> _Asked:  # noqa: E741
 
 
 @torch.compiler.assume_constant_result
-def _routine(asked: _Asked, normalization: str, directions: bool) -> Routine:
-    return _cached_routine(asked, normalization, directions)
-
-
-@lru_cache(maxsize=256)
-def _cached_routine(asked: _Asked, normalization: str, directions: bool) -> Routine:
-    return Routine(solid_harmonics(harmonic_degrees(asked), normalization, scaled=directions))
+def _prepared(asked: _Asked, normalization: str, directions: bool) -> str:
+    """The name in `_routines` of a routine that is there: a constant for a compiled graph."""
+    name = f"{asked!r}, {normalization}, {directions}"
+    if name not in _routines:
+        program = solid_harmonics(harmonic_degrees(asked), normalization, scaled=directions)
+        _routines[name] = Routine(program)
+    return name
 
 
 def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
