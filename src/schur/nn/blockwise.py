@@ -17,7 +17,7 @@ _CHUNK = 256
 
 @dataclass(frozen=True)
 class BlockPath:
-    """One matrix: `components` lines of `mul_in` channels to as many of `mul_out`, times `scale`."""
+    """A matrix from `components` lines of `mul_in` channels to as many of `mul_out`, scaled."""
 
     start_in: int
     start_out: int
@@ -145,7 +145,7 @@ def block_outer(
     if _is_traced():
         count = () if groups is None else (len(groups.bounds) - 1,)
         zero = x.new_zeros(*count, blocks.weight_numel)
-        _, pull = torch.func.vjp(lambda w: _plain(x, w, blocks, groups), zero)
+        pull = torch.func.vjp(lambda w: _plain(x, w, blocks, groups), zero)[1]
         return pull(g)[0]
     return _Outer.apply(x, g, blocks, groups)  # type: ignore[no-any-return]
 

@@ -19,7 +19,7 @@ from schur.tensors import GeometricTensor, Graph, check_edge_index, checked, wra
 class Convolution(torch.nn.Module):
     """The depth-wise product of neighbours' features with edge attributes, summed at each node.
 
-        out[n, k, u] = Σ_{e: receiver(e) = n} Σ_{ij} C[i, j, k] weight[e, u] x[sender(e), i, u] y[e, j]
+        out[n, k, u] = Σ_{e -> n} Σ_{ij} C[i, j, k] weight[e, u] x[sender(e), i, u] y[e, j]
 
     One routine gathers, multiplies and sums; no array with one line an edge is made but the
     arguments.  Paths and coefficients are those of e3nn's product in mode `uvu`.

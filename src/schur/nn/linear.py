@@ -182,8 +182,10 @@ class Linear(torch.nn.Module):
 
     def _by_row(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         out = Routine(_row_form(self.rep_in, self.rep_out, self.blocks).open("out"))(rows, weight)
+        if bias is None:
+            return out
         taken = 0
-        for start, width in self.blocks.biases if bias is not None else ():
+        for start, width in self.blocks.biases:
             column = torch.nn.functional.pad(
                 bias[..., taken : taken + width], (start, self.rep_out.dim - start - width)
             )

@@ -100,9 +100,10 @@ class TensorProduct(torch.nn.Module):
         )
         self.routine = Routine(program, backend)
         self._operands = tuple(operand.name for operand in program.inputs)
-        for side, rep in (("in1", self.rep_in1), ("in2", self.rep_in2)):
-            columns = torch.from_numpy(pair_columns(rep, self.instructions, side))
-            self.register_buffer(f"_pairs_{side}", columns, persistent=False)
+        first = pair_columns(self.rep_in1, self.instructions, "in1")
+        second = pair_columns(self.rep_in2, self.instructions, "in2")
+        self.register_buffer("_pairs_in1", torch.from_numpy(first), persistent=False)
+        self.register_buffer("_pairs_in2", torch.from_numpy(second), persistent=False)
         if self.internal_weights and self.weight_numel > 0:
             self.weight = torch.nn.Parameter(torch.randn(self.weight_numel))
         else:

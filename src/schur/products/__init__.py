@@ -9,10 +9,16 @@ from schur.products.instructions import (
     fully_connected,
     normalised,
 )
+from schur.products.symmetric_power import (
+    SymmetricBasis,
+    symmetric_basis,
+    symmetric_contraction,
+)
 
 __all__ = [
     "Instruction",
     "Placement",
+    "SymmetricBasis",
     "channelwise",
     "convolution",
     "elementwise",
@@ -20,5 +26,7 @@ __all__ = [
     "fully_connected",
     "normalised",
     "pair_columns",
+    "symmetric_basis",
+    "symmetric_contraction",
     "tensor_product",
 ]

@@ -80,7 +80,7 @@ def convolution(
 ) -> tuple[Program, Irreps, tuple[Instruction, ...]]:
     """Gather at the senders, multiply by weights and edge attributes, sum at the receivers.
 
-        out[n, k, u] = Σ_{e: receiver(e) = n} Σ_{ij} C[i, j, k] weight[e, u] x[sender(e), i, u] y[e, j]
+        out[n, k, u] = Σ_{e -> n} Σ_{ij} C[i, j, k] weight[e, u] x[sender(e), i, u] y[e, j]
 
     Args:
         rep_in: representation of the nodes.

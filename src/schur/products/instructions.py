@@ -191,6 +191,7 @@ def elementwise(
     cut1: list[tuple[int, Irrep]] = []
     cut2: list[tuple[int, Irrep]] = []
     rest1 = rest2 = 0
+    ir1 = ir2 = Irrep("0e")
     while left or right or rest1 or rest2:
         if not rest1:
             rest1, ir1 = left.pop(0)
