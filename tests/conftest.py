@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Annotations such as Float[Array, "n 3"] become assertions in everything imported from here on.
-jaxtyping.install_import_hook("schur", "beartype.beartype")
+jaxtyping.install_import_hook("schur", "shape_checks.checked")
 
 # Compiling a routine makes single examples slow, so no deadline; derandomised, so that a red
 # run stays red. `HYPOTHESIS_PROFILE=search` looks for new counterexamples instead.

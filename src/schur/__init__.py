@@ -1,8 +1,8 @@
 """Trainable functions on geometric tensors: equivariant by construction, compiled.
 
 Public names are loaded when they are first used, so that `import schur` is instant and the exact
-parts (`schur.forms`, `schur.groups`, `schur.reps`, `schur.harmonics`, `schur.products`) never
-load torch.
+parts (`schur.groups`, `schur.forms`, `schur.reps`, `schur.harmonics`, `schur.products`) never load
+torch.
 
 Example:
     >>> import schur
@@ -18,24 +18,55 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from schur import forms as forms
+    from schur import engine, errors, forms, groups, harmonics, nn, products, reps, tensors
+    from schur.reps import Irrep, Irreps, clebsch_gordan
+    from schur.tensors import GeometricTensor, Graph
+    from schur.tensors.harmonics import spherical_harmonics, wigner_D
 
-# public name -> the module that defines it
-_HOME: dict[str, str] = {}
-_PARTS = {"forms"}
+__all__ = [
+    "__version__",
+    # values
+    "GeometricTensor",
+    "Graph",
+    "Irrep",
+    "Irreps",
+    # functions
+    "clebsch_gordan",
+    "spherical_harmonics",
+    "wigner_D",
+    # parts
+    "engine",
+    "errors",
+    "forms",
+    "groups",
+    "harmonics",
+    "nn",
+    "products",
+    "reps",
+    "tensors",
+]
 
-__all__ = ["__version__", *sorted(_HOME), *sorted(_PARTS)]  # pyright: ignore[reportUnsupportedDunderAll]
+# Public name -> the module that defines it; the other names are parts of the package.
+_HOME = {
+    "GeometricTensor": "schur.tensors",
+    "Graph": "schur.tensors",
+    "Irrep": "schur.reps",
+    "Irreps": "schur.reps",
+    "clebsch_gordan": "schur.reps",
+    "spherical_harmonics": "schur.tensors.harmonics",
+    "wigner_D": "schur.tensors.harmonics",
+}
 
 
 def __getattr__(name: str) -> object:
     """Load a public name on first use (PEP 562)."""
-    if name in _PARTS:
+    if name not in __all__:
+        raise AttributeError(f"module 'schur' has no attribute {name!r}")
+    if name not in _HOME:
         return importlib.import_module(f"schur.{name}")
-    if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'schur' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
 
 
 def __dir__() -> list[str]:
