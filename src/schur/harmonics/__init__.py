@@ -1,7 +1,12 @@
 """Spherical harmonics, Wigner matrices and sphere grids, in numpy."""
 
 from schur.harmonics.grids import SphereGrid, SphereTransform
-from schur.harmonics.spherical import harmonic_values, solid_harmonic_form, solid_harmonics
+from schur.harmonics.spherical import (
+    harmonic_values,
+    solid_harmonic_form,
+    solid_harmonics,
+    squared_length,
+)
 from schur.harmonics.wigner import euler_angles, wigner_d, wigner_d_of_rotation
 
 __all__ = [
@@ -11,6 +16,7 @@ __all__ = [
     "harmonic_values",
     "solid_harmonic_form",
     "solid_harmonics",
+    "squared_length",
     "wigner_d",
     "wigner_d_of_rotation",
 ]
