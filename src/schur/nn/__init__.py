@@ -1,10 +1,18 @@
 """Layers: one a file, with e3nn's normalisations, on plain and on geometric tensors."""
 
 from schur.nn.activation import Activation
+from schur.nn.attention import Attention
+from schur.nn.batch_norm import BatchNorm
 from schur.nn.convolution import Convolution
 from schur.nn.cutoffs import CosineCutoff, PolynomialCutoff
+from schur.nn.dropout import Dropout
+from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
+from schur.nn.full_tensor_product import FullTensorProduct
+from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
 from schur.nn.gate import Gate
+from schur.nn.layer_norm import LayerNorm
 from schur.nn.linear import Linear
+from schur.nn.norm_activation import NormActivation
 from schur.nn.radial_basis import RadialBasis
 from schur.nn.radial_mlp import RadialMLP
 from schur.nn.second_moment import second_moment_scale
@@ -13,10 +21,18 @@ from schur.nn.tensor_product import TensorProduct
 
 __all__ = [
     "Activation",
+    "Attention",
+    "BatchNorm",
     "Convolution",
     "CosineCutoff",
+    "Dropout",
+    "ElementwiseTensorProduct",
+    "FullTensorProduct",
+    "FullyConnectedTensorProduct",
     "Gate",
+    "LayerNorm",
     "Linear",
+    "NormActivation",
     "PolynomialCutoff",
     "RadialBasis",
     "RadialMLP",

@@ -99,7 +99,6 @@ class TensorProduct(torch.nn.Module):
             Placement(weight="shared" if self.shared_weights else "row"),
         )
         self.routine = Routine(program, backend)
-        self._operands = tuple(operand.name for operand in program.inputs)
         first = pair_columns(self.rep_in1, self.instructions, "in1")
         second = pair_columns(self.rep_in2, self.instructions, "in2")
         self.register_buffer("_pairs_in1", torch.from_numpy(first), persistent=False)
@@ -132,22 +131,23 @@ class TensorProduct(torch.nn.Module):
         if used is not None and not self.shared_weights:
             leads.append(used.shape[:-1])
         lead = broadcast_lead(leads)
-        if not self._operands:
-            return wrapped(left.new_zeros(*lead, self.rep_out.dim), self.rep_out, x, y)
-        left, right = rows_of(left, lead), rows_of(right, lead)
         if used is not None and not self.shared_weights:
             used = rows_of(used, lead)
-        at_hand = {"x": left, "y": right, "weight": used}
-        if "x_pairs" in self._operands:
-            at_hand["x_pairs"] = left.index_select(1, self.get_buffer("_pairs_in1"))
-            at_hand["y_pairs"] = right.index_select(1, self.get_buffer("_pairs_in2"))
-        out = self.routine(*[at_hand[name] for name in self._operands])
-        if isinstance(out, tuple):
-            out = torch.stack(out).sum(0)
+        if not self.routine.program.inputs:
+            out = left.new_zeros(*lead, self.rep_out.dim)
+        else:
+            out = self._product(rows_of(left, lead), rows_of(right, lead), used)
         return wrapped(out.reshape(*lead, self.rep_out.dim), self.rep_out, x, y)
 
-    def extra_repr(self) -> str:
-        return ""
+    def _product(self, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        """The product of rows."""
+        at_hand = {"x": x, "y": y, "weight": weight}
+        names = [operand.name for operand in self.routine.program.inputs]
+        if "x_pairs" in names:
+            at_hand["x_pairs"] = x.index_select(1, self.get_buffer("_pairs_in1"))
+            at_hand["y_pairs"] = y.index_select(1, self.get_buffer("_pairs_in2"))
+        out = self.routine(*[at_hand[name] for name in names])
+        return torch.stack(out).sum(0) if isinstance(out, tuple) else out
 
     def __repr__(self) -> str:
         count = len(self.instructions)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from math import prod, sqrt
 from typing import Literal, NamedTuple, cast
 
+import numpy as np
+from jaxtyping import Int64
+
 from schur.errors import RepresentationError
 from schur.reps import Irrep, Irreps
 
@@ -209,6 +212,27 @@ def elementwise(
                 lines.append(Instruction(i, i, len(out), "uuu", False))
                 out.append((mul, ir))
     return Irreps(cut1), Irreps(cut2), Irreps(out), lines
+
+
+def cut_columns(rep: Irreps, cut: Irreps) -> Int64[np.ndarray, " dim"]:
+    """The columns of an array of `rep` in the order of `cut`, which divides its terms further.
+
+    Example:
+        >>> cut_columns(Irreps("3x1o"), Irreps("1x1o+2x1o"))
+        array([0, 3, 6, 1, 2, 4, 5, 7, 8])
+    """
+    parts = [np.zeros(0, np.int64)]
+    place = channel = 0
+    for mul, ir in cut:
+        while channel == rep[place].mul:
+            place, channel = place + 1, 0
+        if rep[place].ir != ir or channel + mul > rep[place].mul:
+            raise RepresentationError("one does not divide the other", got=cut, expected=rep)
+        start, width = rep.slices()[place].start, rep[place].mul
+        columns = np.arange(ir.dim)[:, None] * width + np.arange(channel, channel + mul)
+        parts.append((start + columns).reshape(-1))
+        channel += mul
+    return np.concatenate(parts)
 
 
 def _one_block_each(
