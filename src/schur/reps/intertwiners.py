@@ -15,7 +15,7 @@ _ZERO = 1e-10
 _NOT_ZERO = 1e-6
 # Eigenvalues of the probe that are nearer than this are not told apart.
 _SAME_EIGENVALUE = 1e-4
-_LARGEST_SYSTEM = 2**25
+_LARGEST_SYSTEM = 2**26
 _PROBES = 4
 
 _Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -41,7 +41,7 @@ def intertwiners(
         representations are. r is the dimension of the space (over the field of the result).
 
     Raises:
-        RepresentationError: the groups differ, or the system has more than 2^25 entries
+        RepresentationError: the groups differ, or the system has more than 2^26 entries
             (dim_out · dim_in · unknowns). Unitary representations of a few hundred dimensions
             with multiplicities of a few tens fit, others up to a dimension of about 70.
         NumberError: a singular value is neither clearly zero nor clearly not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 from schur.reps.representation import Representation
@@ -15,7 +16,7 @@ class Irreducible(Representation):
 
     @classmethod
     @abstractmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         """All irreps of the group whose largest weight is at most `weight`.
 
         The largest weight is the largest modulus among the eigenvalues of the last generator.

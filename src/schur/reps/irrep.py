@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Self
 
@@ -55,7 +55,7 @@ class Irrep(Irreducible):
     l: int  # noqa: E741
     p: int
 
-    def __init__(self, l: Any, p: int | None = None) -> None:  # noqa: E741
+    def __init__(self, l: Any, p: Any = None) -> None:  # noqa: E741
         degree, parity = _read(l) if p is None else (l, p)
         if not _is_int(degree) or degree < 0:
             raise RepresentationError(
@@ -84,7 +84,7 @@ class Irrep(Irreducible):
         return 2 * self.l + 1
 
     @classmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         """Both parities of the degrees 0, 1, …, weight."""
         return [cls(degree, p) for degree in range(int(weight) + 1) for p in (-1, 1)]
 
@@ -96,6 +96,10 @@ class Irrep(Irreducible):
     def generators(self) -> Float[np.ndarray, "3 dim dim"]:
         """Antisymmetric matrices of the turns about x, y and z."""
         return rotation_generators(self.l)
+
+    def discrete(self) -> Float[np.ndarray, "1 dim dim"]:
+        """The matrix of the inversion, p times the unit matrix."""
+        return self.p * np.eye(self.dim)[None]
 
     def _matrix(self, g: np.ndarray) -> np.ndarray:
         sign = np.where(np.linalg.det(g) < 0, -1.0, 1.0)
@@ -166,7 +170,7 @@ class MulIrrep:
     mul: int
     ir: Irrep
 
-    def __init__(self, mul: int, ir: Any) -> None:
+    def __init__(self, mul: Any, ir: Any) -> None:
         if not _is_int(mul) or mul < 0:
             raise RepresentationError(
                 "a multiplicity is a whole number that is not negative",

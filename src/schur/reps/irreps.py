@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, overload
 
@@ -15,10 +14,9 @@ from schur.forms import Block
 from schur.groups import O3
 from schur.reps.direct_sum import block_diagonal
 from schur.reps.irrep import Irrep, MulIrrep
+from schur.reps.notation import read_terms
 from schur.reps.representation import Representation
 from schur.reps.tensor_product import TensorProduct, kronecker
-
-_TERM = re.compile(r"\s*(?:(-?\d+)\s*x)?\s*(\d+\s*[eoy])\s*", re.ASCII)
 
 
 class SortedIrreps(NamedTuple):
@@ -63,7 +61,7 @@ class Irreps(Representation):
     _terms: tuple[MulIrrep, ...]
 
     def __init__(self, irreps: Any = None) -> None:
-        object.__setattr__(self, "_terms", _read(irreps))
+        object.__setattr__(self, "_terms", read_terms(irreps))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Irreps are immutable; {name} cannot be set")
@@ -147,6 +145,10 @@ class Irreps(Representation):
     def generators(self) -> Float[np.ndarray, "3 dim dim"]:
         """Matrices of the turns about x, y and z, in Schur's layout."""
         return self._blocks_of([term.ir.generators() for term in self._terms], (3,))
+
+    def discrete(self) -> Float[np.ndarray, "1 dim dim"]:
+        """The matrix of the inversion, in Schur's layout."""
+        return self._blocks_of([term.ir.discrete() for term in self._terms], (1,))
 
     def _matrix(self, g: np.ndarray) -> np.ndarray:
         return self._blocks_of([term.ir._matrix(g) for term in self._terms], g.shape[:-2])
@@ -368,49 +370,3 @@ def _criterion(wanted: Any) -> Callable[[MulIrrep], bool]:
     else:
         allowed = {Irrep(ir) for ir in wanted}
     return lambda term: term.ir in allowed
-
-
-def _read(value: Any) -> tuple[MulIrrep, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, Irreps):
-        return value._terms
-    if isinstance(value, Irrep):
-        return (MulIrrep(1, value),)
-    if isinstance(value, MulIrrep):
-        return (value,)
-    if isinstance(value, str):
-        return tuple(map(_read_term, value.split("+"))) if value.strip() else ()
-    if not isinstance(value, Iterable):
-        raise _not_irreps(value)
-    return tuple(map(_read_term, value))
-
-
-def _read_term(term: Any) -> MulIrrep:
-    if isinstance(term, MulIrrep):
-        return term
-    if isinstance(term, Irrep):
-        return MulIrrep(1, term)
-    if isinstance(term, str):
-        match = _TERM.fullmatch(term)
-        if match is None:
-            raise RepresentationError(
-                "the string does not describe a sum of irreps of O(3)",
-                got=repr(term),
-                expected="terms such as '32x1o' or '0e', joined by '+'",
-                remedy="write the multiplicity, 'x', the degree, then 'e' (even) or 'o' (odd)",
-            )
-        return MulIrrep(1 if match[1] is None else int(match[1]), match[2])
-    try:
-        mul, ir = term
-    except (TypeError, ValueError):
-        raise _not_irreps(term) from None
-    return MulIrrep(mul, ir)
-
-
-def _not_irreps(value: Any) -> RepresentationError:
-    return RepresentationError(
-        "this does not describe a sum of irreps of O(3)",
-        got=repr(value),
-        expected="a string such as '64x0e + 32x1o', or terms (mul, irrep)",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,7 +35,7 @@ class SO2Irrep(Irreducible):
         _check_order(self.m)
 
     @classmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         return [cls(m) for m in range(int(weight) + 1)]
 
     @property
@@ -84,7 +85,7 @@ class O2Irrep(Irreducible):
             )
 
     @classmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         return [cls(0), cls(0, -1), *(cls(m) for m in range(1, int(weight) + 1))]
 
     @property

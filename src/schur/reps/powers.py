@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, combinations_with_replacement, permutations
-from math import factorial
+from math import comb, factorial
 
 import numpy as np
 from jaxtyping import Float, Inexact
@@ -40,14 +40,6 @@ class _Power(Representation):
     @property
     def group(self) -> Group:
         return self.base.group
-
-    @property
-    def dim(self) -> int:
-        return len(self._multi_indices())
-
-    @abstractmethod
-    def _multi_indices(self) -> list[tuple[int, ...]]:
-        """Ordered index tuples that label the basis."""
 
     @abstractmethod
     def embedding(self) -> Float[np.ndarray, "..."]:
@@ -95,8 +87,9 @@ class SymmetricPower(_Power):
         6
     """
 
-    def _multi_indices(self) -> list[tuple[int, ...]]:
-        return list(combinations_with_replacement(range(self.base.dim), self.degree))
+    @property
+    def dim(self) -> int:
+        return comb(self.base.dim + self.degree - 1, self.degree)
 
     def embedding(self) -> Float[np.ndarray, "..."]:
         return _symmetric_tensors(self.base.dim, self.degree)
@@ -123,8 +116,9 @@ class ExteriorPower(_Power):
         1x0o
     """
 
-    def _multi_indices(self) -> list[tuple[int, ...]]:
-        return list(combinations(range(self.base.dim), self.degree))
+    @property
+    def dim(self) -> int:
+        return comb(self.base.dim, self.degree)
 
     def embedding(self) -> Float[np.ndarray, "..."]:
         return _alternating_tensors(self.base.dim, self.degree)

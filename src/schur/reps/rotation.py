@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -45,7 +46,7 @@ class SO3Irrep(Irreducible):
             )
 
     @classmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         return [cls(degree) for degree in range(int(weight) + 1)]
 
     @property
@@ -90,7 +91,8 @@ def rotation_matrix(
     matrix. Nothing is subtracted, so the error stays a few roundings times l.
     """
     alpha = np.arctan2(rotation[..., 0, 1], rotation[..., 2, 1])
-    beta = np.arctan2(np.hypot(rotation[..., 0, 1], rotation[..., 2, 1]), rotation[..., 1, 1])
+    sine = np.hypot(rotation[..., 0, 1], rotation[..., 2, 1])
+    beta = np.arctan2(sine, rotation[..., 1, 1])
     # R_x(β) R_y(γ) = R_y(-α) R starts with the row (cos γ, 0, sin γ), also at the poles.
     cos, sin = np.cos(alpha)[..., None], np.sin(alpha)[..., None]
     row = cos * rotation[..., 0, :] - sin * rotation[..., 2, :]
@@ -111,10 +113,10 @@ def rotation_character(
     return np.cos(angle[..., None] * np.arange(-l, l + 1)).sum(axis=-1)
 
 
-def _turned(angle: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def _turned(angle: np.ndarray | np.floating, matrix: np.ndarray) -> np.ndarray:
     # D^l(R_y(angle)) @ matrix
     degree = matrix.shape[-2] // 2
-    phase = angle[..., None] * np.arange(-degree, degree + 1)
+    phase = np.asarray(angle)[..., None] * np.arange(-degree, degree + 1)
     return np.cos(phase)[..., None] * matrix - np.sin(phase)[..., None] * matrix[..., ::-1, :]
 
 
@@ -124,6 +126,8 @@ def _quarter_turn(l: int) -> np.ndarray:  # noqa: E741
     # eigenvectors, which are well separated, are computed.
     vectors = np.linalg.eigh(1j * rotation_generators(l)[2])[1]
     phases = np.array([1, -1j, -1, 1j])[np.arange(-l, l + 1) % 4]
-    out = np.ascontiguousarray(((vectors * phases) @ vectors.conj().T).real)
+    rough = np.real((vectors * phases) @ vectors.conj().T)
+    # One Newton step towards the nearest orthogonal matrix takes the last rounding errors off.
+    out = rough @ (3.0 * np.eye(2 * l + 1) - rough.T @ rough) / 2.0
     out.flags.writeable = False
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -47,7 +48,7 @@ class SU2Irrep(Irreducible):
             )
 
     @classmethod
-    def up_to(cls, weight: float) -> list[Self]:
+    def up_to(cls, weight: float) -> Sequence[Self]:
         return [cls(two_j / 2) for two_j in range(int(2 * weight) + 1)]
 
     @property
@@ -72,7 +73,7 @@ class SU2Irrep(Irreducible):
         vectors = _eigenvectors_of_j_y(self.dim)
         phases = np.exp(-1j * beta[..., None] * m)
         middle = (vectors * phases[..., None, :]) @ vectors.conj().T
-        return left[..., :, None] * middle.real * right[..., None, :]
+        return left[..., :, None] * np.real(middle) * right[..., None, :]
 
     def _character(self, g: np.ndarray) -> np.ndarray | np.number:
         # The eigenvalues of g are exp(± i θ/2); the trace is real.
