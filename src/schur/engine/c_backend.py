@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from schur.engine import allocation, c_compiler, c_text, nest
+from schur.engine import allocation, c_arithmetic, c_compiler, c_lanes, c_text, lanes, nest
+from schur.engine import schedule as schedule_module
 from schur.engine.c_text import source
 from schur.engine.schedule import Pass, schedule
 from schur.engine.sorting import out_of_range
@@ -24,6 +25,8 @@ _SERIAL_OPERATIONS = 200_000
 # Partial sums of one pass take at most this many bytes.
 _PARTIAL_BYTES = 1 << 26
 _ITEM_WORDS = 6
+# The modules that decide what text a program becomes.
+_EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
 
 
 class _Call(ctypes.Structure):
@@ -48,7 +51,7 @@ class _Compiled:
 @lru_cache(maxsize=1)
 def _emission() -> str:
     """A hash of the code that emits: another version of it means other libraries."""
-    files = [Path(module.__file__) for module in (c_text, nest)]
+    files = [Path(module.__file__ or "") for module in _EMITTERS]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -135,8 +138,9 @@ class _Run:
             operand.name: value.contiguous()
             for operand, value in zip(program.inputs, values, strict=True)
         }
+        hidden = {n for work, _ in self.compiled.passes if work.lanes for n in work.targets}
         for name, operand in program.values.items():
-            if name not in self.tensors:
+            if name not in self.tensors and (name not in hidden or name in program.outputs):
                 lead = (self.extents.get(operand.index or "", self.rows), operand.size)
                 shape = lead[1:] if operand.mode == "shared" else lead
                 self.tensors[name] = allocation.empty(*shape, like=values[0])
@@ -176,7 +180,7 @@ class _Run:
         ]
 
     def _pass(self, work: Pass, kernel: ctypes._CFuncPtr) -> None:
-        targets = [self.program.values[name] for name in work.targets]
+        targets = [self.program.values[name] for name in work.targets if name in self.tensors]
         shared = [t for t in targets if t.mode == "shared"]
         summed = [t for t in targets if t.mode == "indexed"]
         itemsize = self.dtype.itemsize
@@ -185,6 +189,8 @@ class _Run:
             bytes_each = sum(t.size for t in shared) * itemsize
             most = max(1, min(64, _PARTIAL_BYTES // max(1, bytes_each)))
         grain = max(1, -(-self.rows // most))
+        if work.lanes:
+            grain = -(-grain // 64) * 64  # whole blocks of rows: only the last item has a rest
         if work.walk is None:
             items, count, splits = self._row_items(grain)
             order, start = None, None
@@ -246,7 +252,9 @@ class _Run:
         start: Tensor | None,
     ) -> None:
         names = self.compiled.slots
-        values = (ctypes.c_void_p * len(names))(*(self.tensors[n].data_ptr() for n in names))
+        values = (ctypes.c_void_p * len(names))(
+            *(self.tensors[n].data_ptr() if n in self.tensors else None for n in names)
+        )
         held = (ctypes.c_void_p * len(names))(
             *(partials[n].data_ptr() if n in partials else None for n in names)
         )

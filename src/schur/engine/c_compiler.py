@@ -21,7 +21,7 @@ from pathlib import Path
 
 from schur.errors import BackendError
 
-OPTIONS = ("-O3", "-march=native", "-fPIC", "-shared", "-std=gnu11", "-fno-math-errno", "-w")
+OPTIONS = ("-O2", "-march=native", "-fPIC", "-shared", "-std=gnu11", "-fno-math-errno", "-w")
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from schur.engine.c_arithmetic import sum_text, value_text
+from schur.engine.c_lanes import LanesText
 from schur.engine.nest import Entry, Graph, Group, Loop, Node, groups
 from schur.engine.schedule import Pass, schedule
 from schur.forms import Operand, Program
@@ -36,8 +38,20 @@ typedef struct {{
 }} Call;
 static inline V load(const T *p) {{ V v; memcpy(&v, p, sizeof v); return v; }}
 static inline void store(T *p, V v) {{ memcpy(p, &v, sizeof v); }}
+#if BYTES == 64 && defined(__GNUC__)
+#include <immintrin.h>
+#define MASK(n) ((1u << (n)) - 1)
+#if WIDTH == 16
+static inline V load_part(const T *p, int n) {{ return (V)_mm512_maskz_loadu_ps(MASK(n), p); }}
+static inline void store_part(T *p, V v, int n) {{ _mm512_mask_storeu_ps(p, MASK(n), (__m512)v); }}
+#else
+static inline V load_part(const T *p, int n) {{ return (V)_mm512_maskz_loadu_pd(MASK(n), p); }}
+static inline void store_part(T *p, V v, int n) {{ _mm512_mask_storeu_pd(p, MASK(n), (__m512d)v); }}
+#endif
+#else
 static inline V load_part(const T *p, int n) {{ V v = {{0}}; memcpy(&v, p, n * sizeof(T)); return v; }}
 static inline void store_part(T *p, V v, int n) {{ memcpy(p, &v, n * sizeof(T)); }}
+#endif
 static inline T lanes_sum(V v) {{
   T s[W]; memcpy(s, &v, sizeof v);
   for (int h = W / 2; h > 0; h /= 2) for (int k = 0; k < h; ++k) s[k] += s[k + h];
@@ -56,13 +70,11 @@ def source(program: Program, dtype: str) -> str:
     itemsize = {"float": 4, "double": 8}[dtype]
     parts = [PREAMBLE.format(dtype=dtype, itemsize=itemsize)]
     for number, work in enumerate(schedule(program)):
-        parts.append(_PassText(program, work, number, dtype).text())
+        if work.lanes:
+            parts.append(LanesText(program, number, dtype).text())
+        else:
+            parts.append(_PassText(program, work, number, dtype).text())
     return "\n".join(parts)
-
-
-def _literal(value: float, dtype: str) -> str:
-    text = repr(float(value))
-    return f"{text}f" if dtype == "float" else text
 
 
 class _PassText:
@@ -296,15 +308,10 @@ class _GroupText:
     def _expression(self, node: Node) -> str:
         if node in self.graph.loads:
             return self._place(self.graph.loads[node])
-        return " + ".join(self._product(a, b) for a, b in self.graph.sums[node])
-
-    def _product(self, a: Node, b: Node | float) -> str:
-        if isinstance(b, float) and b in (1.0, -1.0):
-            return f"n{a}" if b > 0 else f"-n{a}"
-        return f"n{a} * {self._value(b)}"
+        return sum_text(self.graph, node, self.owner.dtype)
 
     def _value(self, value: Node | float) -> str:
-        return _literal(value, self.owner.dtype) if isinstance(value, float) else f"n{value}"
+        return value_text(self.graph, value, self.owner.dtype)
 
     def _place(self, entry: Entry) -> str:
         return f"p{self.owner.slots[entry.operand]}[{self._offset(entry)}]"

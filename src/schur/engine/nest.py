@@ -46,6 +46,7 @@ class Graph:
 
     loads: dict[Node, Entry] = field(default_factory=dict)
     sums: dict[Node, tuple[tuple[Node, Node | float], ...]] = field(default_factory=dict)
+    constants: dict[Node, float] = field(default_factory=dict)
     level: dict[Node, int] = field(default_factory=dict)
     vector: dict[Node, bool] = field(default_factory=dict)
     _ids: dict[object, Node] = field(default_factory=dict)
@@ -68,6 +69,12 @@ class Graph:
             self.vector[node] = any(self.vector[p] for p in parts)
         return node
 
+    def constant(self, value: float) -> Node:
+        """A number as a node, for sums that have a constant term."""
+        node = self._node(("constant", value))
+        self.constants[node], self.level[node], self.vector[node] = value, 0, False
+        return node
+
     def operations(self) -> int:
         """Multiply-adds on vectors, the measure by which orders are compared."""
         return sum(len(pairs) for node, pairs in self.sums.items() if self.vector[node])
@@ -80,7 +87,7 @@ class Graph:
             node, done = stack.pop()
             if node in order:
                 continue
-            if done or node in self.loads:
+            if done or node not in self.sums:
                 order[node] = None
                 continue
             stack.append((node, True))

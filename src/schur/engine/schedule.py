@@ -15,11 +15,15 @@ class Pass:
     Args:
         walk: the index whose order the rows follow, so that sums at its entries stay in cache
             and belong to one thread; `None` for the rows' own order.
-        statements: what is computed; none reads what another of the same pass makes.
+        statements: what is computed; none reads what another of the same pass makes, unless
+            the pass runs in lanes.
+        lanes: whether a vector holds one number of many rows instead of many channels of one.
+            Then the whole program is one pass and intermediate values never reach memory.
     """
 
     walk: str | None
     statements: tuple[Statement, ...]
+    lanes: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -44,6 +48,8 @@ def schedule(program: Program) -> tuple[Pass, ...]:
         >>> [(p.walk, p.targets) for p in schedule(derive(product))]
         [('i', ('grad_x', 'grad_w'))]
     """
+    if _fits_lanes(program):
+        return (Pass(None, program.statements, lanes=True),)
     by_target: dict[str, list[Statement]] = {}
     for statement in program.statements:  # by last statement: then sources come before targets
         by_target[statement.target] = [*by_target.pop(statement.target, []), statement]
@@ -55,6 +61,14 @@ def schedule(program: Program) -> tuple[Pass, ...]:
     for level in range(1, max(depth.values(), default=0) + 1):
         passes += _level({t: by_target[t] for t in by_target if depth[t] == level}, program)
     return tuple(passes)
+
+
+def _fits_lanes(program: Program) -> bool:
+    """Whether every value has one line a row and no channels, as polynomials of positions have."""
+    return bool(program.statements) and all(
+        operand.mode == "row" and all(block.size == block.components for block in operand.blocks)
+        for operand in program.values.values()
+    )
 
 
 def _level(by_target: dict[str, list[Statement]], program: Program) -> list[Pass]:

@@ -1,0 +1,138 @@
+"""C text of a pass in lanes: a vector holds one number of as many rows as it has lanes."""
+
+from __future__ import annotations
+
+from schur.engine.c_arithmetic import literal, sum_text
+from schur.engine.lanes import Lanes
+from schur.engine.nest import Node
+from schur.forms import Operand, Program
+
+_WIDTHS = (2, 4, 8, 16)
+
+
+def transposition() -> str:
+    """`transpose(V r[W])`: exchanges rows and lanes by log2(W) rounds of shuffles."""
+    lines = []
+    for width in _WIDTHS:
+        lines.append(f"#if WIDTH == {width}")
+        lines.append("static inline __attribute__((always_inline)) void transpose(V *r) {")
+        step = 1
+        while step < width:
+            low = [k if not k & step else width + k - step for k in range(width)]
+            high = [k + step if not k & step else width + k for k in range(width)]
+            for row in range(width):
+                if not row & step:
+                    pair = f"r[{row}], r[{row | step}]"
+                    first, second = (", ".join(map(str, lanes)) for lanes in (low, high))
+                    lines.append(
+                        f"  {{ const V a = __builtin_shufflevector({pair}, {first}),"
+                        f" b = __builtin_shufflevector({pair}, {second});"
+                        f" r[{row}] = a; r[{row | step}] = b; }}"
+                    )
+            step *= 2
+        lines += ["}", "#endif"]
+    return "\n".join(lines)
+
+
+class LanesText:
+    """The text of one pass in lanes."""
+
+    def __init__(self, program: Program, number: int, dtype: str) -> None:
+        self.program, self.number, self.dtype = program, number, dtype
+        self.lanes = Lanes(program)
+        self.slots = {name: k for k, name in enumerate(program.values)}
+        self.inputs = [operand for operand in program.inputs]
+        self.outputs = [program.values[name] for name in program.outputs]
+
+    def text(self) -> str:
+        return "\n".join([transposition(), self._block(), self._walk()])
+
+    def _parameters(self) -> str:
+        read = [f"const T *restrict p{self.slots[operand.name]}" for operand in self.inputs]
+        written = [f"T *restrict p{self.slots[operand.name]}" for operand in self.outputs]
+        return ", ".join(read + written)
+
+    def _block(self) -> str:
+        """The function for as many rows as there are lanes."""
+        graph = self.lanes.graph
+        values = [v for output in self.outputs for v in self.lanes.outputs[output.name]]
+        nodes = graph.reachable(v for v in values if not isinstance(v, float))
+        lines = [f"static __attribute__((noinline)) void lanes_{self.number}({self._parameters()}) {{"]
+        used = {graph.loads[n].operand for n in nodes if n in graph.loads}
+        for operand in self.inputs:
+            if operand.name in used:
+                lines += self._load(operand)
+        for n in nodes:
+            if n in graph.loads:
+                entry = graph.loads[n]
+                lines.append(f"const V n{n} = r{self.slots[entry.operand]}[{entry.offset}];")
+            elif n in graph.sums:
+                lines.append(f"const V n{n} = {sum_text(graph, n, self.dtype)};")
+        for operand in self.outputs:
+            lines += self._store(operand)
+        return "\n".join([*lines, "}", ""])
+
+    def _load(self, operand: Operand) -> list[str]:
+        """The components of W rows as vectors: whole tiles through the transposition."""
+        slot, size = self.slots[operand.name], operand.size
+        return [
+            f"V r{slot}[{size} + W];",
+            "#pragma GCC unroll 64",
+            f"for (int k = 0; k < {size}; k += W) {{",
+            "  #pragma GCC unroll 16",
+            f"  for (int l = 0; l < W; ++l) if (k + W <= {size}) r{slot}[k + l] = load(p{slot} + l * {size} + k);",
+            f"  else r{slot}[k + l] = load_part(p{slot} + l * {size} + k, {size} % W);",
+            f"  transpose(r{slot} + k);",
+            "}",
+        ]
+
+    def _store(self, operand: Operand) -> list[str]:
+        slot, size = self.slots[operand.name], operand.size
+        lines = [f"{{ V o[{size} + W];"]
+        for k, value in enumerate(self.lanes.outputs[operand.name]):
+            lines.append(f"o[{k}] = {self._value(value)};")
+        lines += [
+            "#pragma GCC unroll 64",
+            f"for (int k = 0; k < {size}; k += W) {{",
+            "  transpose(o + k);",
+            "  #pragma GCC unroll 16",
+            f"  for (int l = 0; l < W; ++l) if (k + W <= {size}) store(p{slot} + l * {size} + k, o[k + l]);",
+            f"  else store_part(p{slot} + l * {size} + k, o[k + l], {size} % W);",
+            "} }",
+        ]
+        return lines
+
+    def _value(self, value: Node | float) -> str:
+        if isinstance(value, float):
+            return f"(V){{0}} + {literal(value, self.dtype)}"
+        return f"n{value}"
+
+    def _walk(self) -> str:
+        """All rows in blocks; the rest of the last block goes through padded copies."""
+        operands = [*self.inputs, *self.outputs]
+        whole = ", ".join(
+            f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in operands
+        )
+        lines = [
+            f"void pass_{self.number}(const Call *call, const Item *item) {{",
+            "  int64_t r = item->row;",
+            f"  for (; r + W <= item->row_end; r += W) lanes_{self.number}({whole});",
+            "  const int64_t rest = item->row_end - r;",
+            "  if (!rest) return;",
+        ]
+        for operand in operands:
+            slot, size = self.slots[operand.name], operand.size
+            lines.append(f"  T c{slot}[{size} * W]; memset(c{slot}, 0, sizeof c{slot});")
+        for operand in self.inputs:
+            slot, size = self.slots[operand.name], operand.size
+            lines.append(
+                f"  memcpy(c{slot}, call->values[{slot}] + r * {size}LL, rest * {size} * sizeof(T));"
+            )
+        padded = ", ".join(f"c{self.slots[o.name]}" for o in operands)
+        lines.append(f"  lanes_{self.number}({padded});")
+        for operand in self.outputs:
+            slot, size = self.slots[operand.name], operand.size
+            lines.append(
+                f"  memcpy(call->values[{slot}] + r * {size}LL, c{slot}, rest * {size} * sizeof(T));"
+            )
+        return "\n".join([*lines, "}", ""])
