@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from e3nn import o3
+from e3nn import o3 as typed_o3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,9 @@ from schur.reps import (
     SymmetricPower,
     Trivial,
 )
+
+# The annotations of e3nn's constructors name types that they do not return.
+o3: Any = typed_o3
 
 EPS = float(np.finfo(np.float64).eps)
 

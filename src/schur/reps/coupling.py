@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 
@@ -36,7 +38,7 @@ def coupling_basis(first: Irreps, second: Irreps) -> tuple[Irreps, Float[np.ndar
     joined = [np.concatenate(columns[ir], axis=2) for ir in found]
     irreps = Irreps([(block.shape[2], ir) for ir, block in zip(found, joined, strict=True)])
     size = first.dim * second.dim
-    flat = [block.reshape(size, -1) for block in joined]
+    flat = [block.reshape(size, math.prod(block.shape[1:])) for block in joined]
     return irreps.simplify(), np.concatenate([np.zeros((size, 0)), *flat], axis=1)
 
 

@@ -117,7 +117,7 @@ def _by_intertwiners(rep: Representation) -> Decomposition:
             terms.append((len(copies), irrep))
             # (mul, dim, component): O(3) wants components before channels.
             order = (1, 2, 0) if isinstance(irrep, Irrep) else (1, 0, 2)
-            columns.append(np.transpose(copies, order).reshape(rep.dim, -1))
+            columns.append(np.transpose(copies, order).reshape(rep.dim, len(copies) * irrep.dim))
     basis = np.concatenate([np.zeros((rep.dim, 0)), *columns], axis=1)
     _check_complete(rep, basis)
     if family is Irrep:
@@ -146,7 +146,7 @@ def _copies(irrep: Irreducible, rep: Representation) -> np.ndarray:
         _, values, rows = np.linalg.svd(flat, full_matrices=False)
         kept = rows[values > 0.5 * irrep.dim**0.5]
         maps = kept.reshape(-1, *copy.shape) * irrep.dim**0.5
-    return np.array(copies).reshape(-1, rep.dim, irrep.dim)
+    return np.array(copies).reshape(len(copies), rep.dim, irrep.dim)
 
 
 def _check_complete(rep: Representation, basis: np.ndarray) -> None:

@@ -62,7 +62,9 @@ def intertwiners(
     ]
     lie = rep_in.group.dim
     if 0 in shape or not pairs:
-        return np.eye(shape[0] * shape[1]).reshape(-1, *shape)
+        return np.eye(shape[0] * shape[1]).reshape(shape[0] * shape[1], *shape)
+    dtype = np.result_type(*(matrix for pair in pairs for matrix in pair))
+    pairs = [(out.astype(dtype), into.astype(dtype)) for out, into in pairs]
     if not (_is_unitary(rep_in) and _is_unitary(rep_out)):
         unknown = np.indices(shape).reshape(2, -1)
         basis = _solve(pairs, unknown[0], unknown[1])
@@ -127,10 +129,10 @@ def _solve(pairs: _Pairs, rows: np.ndarray, columns: np.ndarray) -> np.ndarray |
     """Basis of the W that are zero outside (rows, columns); None where the rank is unclear."""
     shape = (len(pairs[0][0]), len(pairs[0][1]))
     _check_size(shape[0] * shape[1] * len(rows))
-    dtype = np.result_type(*(matrix for pair in pairs for matrix in pair))
+    dtype = pairs[0][0].dtype
     basis = np.eye(len(rows), dtype=dtype)
     for out, into in pairs:
-        system = _commutator(out, into, rows, columns).astype(dtype) @ basis
+        system = _commutator(out, into, rows, columns) @ basis
         kernel = _kernel(system, _size(out) + _size(into))
         if kernel is None:
             return None
@@ -145,8 +147,7 @@ def _commutator(
 ) -> np.ndarray:
     # Column i is A_out E - E A_in for the unit matrix E with a one at (rows[i], columns[i]).
     unknown = np.arange(len(rows))
-    dtype = np.result_type(out, into)
-    system = np.zeros((len(out), len(into), len(rows)), dtype=dtype)
+    system = np.zeros((len(out), len(into), len(rows)), dtype=out.dtype)
     system[:, columns, unknown] += out[:, rows]
     system[rows, :, unknown] -= into[columns, :]
     return system.reshape(len(out) * len(into), len(rows))
