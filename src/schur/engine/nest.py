@@ -61,7 +61,8 @@ class Graph:
         key = tuple(sorted(pairs, key=_pair_key))
         if len(key) == 1 and key[0][1] == 1.0 and isinstance(key[0][1], float):
             return key[0][0]
-        node = self._node(key)
+        # Node 2 and the number 2.0 are equal to Python, and must not be taken for each other.
+        node = self._node(tuple((a, isinstance(b, float), b) for a, b in key))
         if node not in self.sums:
             parts = [a for a, _ in key] + [b for _, b in key if not isinstance(b, float)]
             self.sums[node] = key
