@@ -32,3 +32,20 @@ def channels_first(parts: Sequence[Part], order: Sequence[int]) -> Layout:
 def channel_blocks(parts: Sequence[Part], order: Sequence[int]) -> Layout:
     """For weights, one number a channel: only the blocks are permuted."""
     return components_first([Part(part.multiplicity, 0, 1) for part in parts], order)
+
+
+def basis_change(matrix: np.ndarray, channels: int) -> Layout:
+    """Weights of one basis as weights of another, native = matrix @ canonical, path by path.
+
+    Both have a last axis of channels; the native one may be flattened into the paths' axis. What
+    comes back is a gradient, and gradients travel by the transpose.
+    """
+
+    def to_native(weight: np.ndarray) -> np.ndarray:
+        return np.einsum("qp,spc->sqc", matrix, weight).reshape(len(weight), -1)
+
+    def to_canonical(gradient: np.ndarray) -> np.ndarray:
+        blocks = gradient.reshape(len(gradient), -1, channels)
+        return np.einsum("qp,sqc->spc", matrix, blocks)
+
+    return Layout(to_native, to_canonical)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import statistics
 import textwrap
 import time
@@ -13,6 +14,8 @@ from typing import Any
 
 from benchmarks.problem import Contender, NotPossible, Reference
 from benchmarks.workload import Case
+
+PATIENCE = 5.0  # seconds
 
 
 def attempt(action: Any) -> tuple[Any, str | None]:
@@ -126,10 +129,15 @@ def _resident(field: str) -> int:
     raise OSError(f"no {field} in /proc/self/status")
 
 
-def limit_threads(count: int) -> None:
-    """Bind this process to so many cores, which every library obeys, and tell torch."""
-    cores = sorted(os.sched_getaffinity(0))[:count]
+def limit_resources(threads: int) -> None:
+    """Bind this process to so many cores, which every library obeys, and to most of the memory.
+
+    A contender that needs more memory than there is then fails alone, and is reported.
+    """
+    cores = sorted(os.sched_getaffinity(0))[:threads]
     os.sched_setaffinity(0, cores)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    resource.setrlimit(resource.RLIMIT_AS, (int(0.7 * memory), resource.RLIM_INFINITY))
     import torch
 
-    torch.set_num_threads(count)
+    torch.set_num_threads(threads)

@@ -11,7 +11,8 @@ HEADINGS = {"F": "F", "FB": "F+B", "FBB": "F+B+BB"}
 def table(result: Mapping[str, Any]) -> str:
     """One case: for each contender times, how many times slower it is, error, memory, compile.
 
-    A multiplier such as `x12.3` is the contender's time over that of the first one listed.
+    A multiplier such as `x12.3` is the contender's time over that of the first one listed; `~`
+    marks a median of fewer than seven runs.
     """
     passes: Sequence[str] = result["passes"]
     header = ["", *(f"{HEADINGS[w]} ms" for w in passes), "error", "peak MB", "of least", "first s"]
@@ -40,12 +41,15 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _time(result: Mapping[str, Any], name: str, what: str, first: str) -> str:
-    seconds = result["contenders"][name]["passes"].get(what, {}).get("median_s")
+    entry = result["contenders"][name]["passes"].get(what, {})
+    seconds = entry.get("median_s")
     if seconds is None:
         return "-"
     base = result["contenders"][first]["passes"].get(what, {}).get("median_s")
+    few = "~" if len(entry["all_s"]) < 7 else ""  # fewer runs than the rule asks for
     ratio = "" if base is None or name == first else f" x{seconds / base:<5.3g}"
-    return f"{seconds * 1e3:.3g}{ratio}" if seconds < 1 else f"{seconds * 1e3:.0f}{ratio}"
+    number = f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:.0f}"
+    return f"{few}{number}{ratio}"
 
 
 def _error(row: Mapping[str, Any]) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 import cuequivariance as cue
 import cuequivariance_torch as cuet
+import numpy as np
 import torch
+from torch.func import functional_call
 
 from benchmarks.irreps import Part, parse
 from benchmarks.irreps import channelwise as channelwise_paths
-from benchmarks.layouts import channel_blocks, components_first
+from benchmarks.layouts import basis_change, channel_blocks, components_first
+from benchmarks.mace_basis import dense_bases, single_channel_values
 from benchmarks.problem import NotPossible, Problem
 from benchmarks.torch_contender import DTYPES, TorchContender
 
@@ -97,3 +100,55 @@ def linear(problem: Problem, dtype: str) -> TorchContender:
     )
     block = components_first(parts)
     return TorchContender(function, problem, dtype, {"x": block, "out": block})
+
+
+def symmetric_contraction(problem: Problem, dtype: str) -> TorchContender:
+    settings = problem.settings
+    in1, out = parse(settings["in"]), parse(settings["out"])
+    layer = _contraction(in1, out, settings["degree"], settings["species"], DTYPES[dtype])
+    species = torch.tensor(problem.indices["species"])
+    layouts = {
+        "x": components_first(in1),
+        "weight": basis_change(_change_from_mace(problem), in1[0].multiplicity),
+        "out": components_first(out),
+    }
+
+    def contract(x: Any, weight: Any) -> torch.Tensor:
+        weights = {"weight": weight.unflatten(1, layer.weight_shape)}
+        return functional_call(layer, weights, (x, species))
+
+    return TorchContender(contract, problem, dtype, layouts)
+
+
+def _contraction(
+    in1: list[Part], out: list[Part], degree: int, species: int, dtype: torch.dtype
+) -> cuet.SymmetricContraction:
+    return cuet.SymmetricContraction(
+        _irreps(in1),
+        _irreps(out),
+        contraction_degree=degree,
+        num_elements=species,
+        layout=cue.ir_mul,
+        dtype=dtype,
+        math_dtype=dtype,
+        method="naive",
+    )
+
+
+def _change_from_mace(problem: Problem) -> np.ndarray:
+    """Its basis has no redundancy; how MACE's weights read in it, found from values at points."""
+    degree = problem.settings["degree"]
+    in1, out = (
+        [Part(1, part.l, part.p) for part in parse(problem.settings[side])]
+        for side in ("in", "out")
+    )
+    count = _contraction(in1, out, degree, 1, torch.float64).weight_shape[0]
+    basis = _contraction(in1, out, degree, count, torch.float64)
+    seed = torch.Generator().manual_seed(5)
+    points = torch.randn(64, sum(part.dim for part in in1), dtype=torch.float64, generator=seed)
+    identity = {"weight": torch.eye(count, dtype=torch.float64)[..., None]}
+    which = torch.arange(count).repeat(len(points))
+    theirs = functional_call(basis, identity, (points.repeat_interleave(count, 0), which))
+    theirs = theirs.unflatten(0, (-1, count)).transpose(1, 2).flatten(0, 1)
+    mace = single_channel_values(dense_bases(problem), points).flatten(0, 1)
+    return np.linalg.lstsq(theirs.detach().numpy(), mace.numpy(), rcond=None)[0]

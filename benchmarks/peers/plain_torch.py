@@ -7,53 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from e3nn import o3
 
 from benchmarks.irreps import Part, parse
+from benchmarks.mace_basis import dense_bases
 from benchmarks.problem import Contender, Layout, Problem, Results
 from benchmarks.torch_contender import DTYPES, TorchContender
 
 VERSIONS = ("torch",)
 
 
-def _chains(parts: list[Part], degree: int) -> list[list[tuple[int, int, torch.Tensor]]]:
-    """For degrees 1 to `degree`, every way to couple that many copies one after another.
-
-    Each entry is (l, parity, tensor of shape (2l+1, S, ..., S)), S components of one channel.
-    """
-    size = sum(2 * part.l + 1 for part in parts)
-    eye = torch.eye(size, dtype=torch.float64)
-    starts = np.cumsum([0, *(2 * part.l + 1 for part in parts)])
-    single = [(p.l, p.p, eye[a : a + 2 * p.l + 1]) for p, a in zip(parts, starts, strict=False)]
-    found = [single]
-    for _ in range(degree - 1):
-        longer = []
-        for l12, p12, chain in found[-1]:
-            for l3, p3, last in single:
-                for l in range(abs(l12 - l3), l12 + l3 + 1):  # noqa: E741
-                    coupling = o3.wigner_3j(l12, l3, l, dtype=torch.float64) * sqrt(2 * l + 1)
-                    both = torch.einsum("ijk,i...,jz->k...z", coupling, chain, last)
-                    longer.append((l, p12 * p3, both))
-        found.append(longer)
-    return found
-
-
-def _dense_bases(problem: Problem) -> list[list[torch.Tensor]]:
-    """For each output irrep and degree the dense tensor (2l+1, S, ..., S, paths)."""
-    chains = _chains(parse(problem.settings["in"]), problem.settings["degree"])
-    return [
-        [
-            torch.stack([t for *irrep, t in chain if irrep == [part.l, part.p]], dim=-1)
-            for chain in chains
-        ]
-        for part in parse(problem.settings["out"])
-    ]
-
-
 def dense_symmetric_contraction(problem: Problem, dtype: str) -> TorchContender:
     """The contraction of MACE (Batatia et al. 2022, eq. 10-11), one factor after another."""
     channels = parse(problem.settings["in"])[0].multiplicity
-    bases = [[basis.to(DTYPES[dtype]) for basis in per] for per in _dense_bases(problem)]
+    bases = [
+        [basis.to(DTYPES[dtype]) for basis in per_degree] for per_degree in dense_bases(problem)
+    ]
     one_hot = torch.nn.functional.one_hot(
         torch.tensor(problem.indices["species"]), problem.settings["species"]
     ).to(DTYPES[dtype])

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.linalg import block_diag
+from torch.func import functional_call
 
 import schur
 from benchmarks.irreps import Part, parse
 from benchmarks.irreps import channelwise as channelwise_paths
-from benchmarks.layouts import channel_blocks, components_first
+from benchmarks.layouts import basis_change, channel_blocks, components_first
+from benchmarks.mace_basis import dense_bases
 from benchmarks.problem import Problem
 from benchmarks.torch_contender import TorchContender
 from schur import nn
+from schur.products import symmetric_basis
 from schur.tensors import Graph
 
 VERSIONS = ("schur", "torch")
@@ -68,6 +73,32 @@ def harmonics(problem: Problem, dtype: str) -> TorchContender:
     return TorchContender(
         lambda x: schur.spherical_harmonics(degrees, x, True, "integral"), problem, dtype
     )
+
+
+def symmetric_contraction(problem: Problem, dtype: str) -> TorchContender:
+    settings = problem.settings
+    in1, out = parse(settings["in"]), parse(settings["out"])
+    layer = nn.SymmetricContraction(
+        settings["in"], settings["out"], settings["degree"], settings["species"]
+    )
+    species = torch.tensor(problem.indices["species"])
+    # Its basis has no redundancy: the problem's weights, those of MACE, are expressed in it.
+    one_channel = _irreps([Part(1, part.l, part.p) for part in in1])
+    blocks = [
+        symmetric_basis(one_channel, schur.Irrep(part.irrep), degree).coordinates(U.numpy())
+        for part, per_degree in zip(out, dense_bases(problem), strict=True)
+        for degree, U in enumerate(per_degree, start=1)
+    ]
+    layouts = {
+        "x": components_first(in1),
+        "weight": basis_change(np.asarray(block_diag(*blocks)), in1[0].multiplicity),
+        "out": components_first(out),
+    }
+
+    def contract(x: Any, weight: Any) -> torch.Tensor:
+        return functional_call(layer, {"weight": weight}, (x, species))
+
+    return TorchContender(contract, problem, dtype, layouts)
 
 
 def linear(problem: Problem, dtype: str) -> TorchContender:
