@@ -9,9 +9,6 @@ from torch import Tensor
 from schur.errors import NumberError, ShapeError
 from schur.reps import Irreps, clebsch_gordan
 
-# e3nn's basis of the vector irrep is (y, z, x).
-_VECTOR_ORDER = [1, 2, 0]
-
 
 def irrep_matrices(lmax: int, R: Float[Tensor, "*batch 3 3"]) -> list[Float[Tensor, "*batch d d"]]:
     """The matrices D^0(R) … D^lmax(R) of proper rotations.
@@ -25,7 +22,7 @@ def irrep_matrices(lmax: int, R: Float[Tensor, "*batch 3 3"]) -> list[Float[Tens
         >>> [tuple(D.shape) for D in irrep_matrices(2, torch.eye(3))]
         [(1, 1), (3, 3), (5, 5)]
     """
-    vector = R[..., _VECTOR_ORDER, :][..., _VECTOR_ORDER]
+    vector = R  # e3nn's basis of the vector irrep is (x, y, z)
     matrices = [torch.ones_like(R[..., :1, :1]), vector]
     for degree in range(2, lmax + 1):
         coupling = torch.tensor(clebsch_gordan(1, degree - 1, degree), dtype=R.dtype).to(R.device)
@@ -51,7 +48,7 @@ def rotate(
     Example:
         >>> mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
         >>> rotate(torch.tensor([1.0, 2.0, 3.0, 4.0]), Irreps("0o + 1o"), mirror)
-        tensor([-1.,  2., -3.,  4.])
+        tensor([-1.,  2.,  3., -4.])
     """
     _check_orthogonal(R)
     R = R.to(data.dtype)
