@@ -87,7 +87,7 @@ class TestReferences:
         )
         values = harmonic_values(10, points, "integral")
         for degree in range(11):
-            expected = of_degree(reference, degree)
+            expected = of_degree(np.asarray(reference), degree)
             error = np.abs(of_degree(values, degree) - expected).max()
             assert error <= 20 * EPS * (degree + 1) * np.abs(expected).max()
 
@@ -125,7 +125,7 @@ class TestDefinition:
         if degree > 0:
             given = {"r": points, "grad_harmonics": cotangent}
             gradients = [run(derive(p, ["r"]), **given) for p in (recurrence, definition)]
-            assert_equal(*gradients, 20 * (degree + 1) ** 2)
+            assert_equal(gradients[0], gradients[1], 20 * (degree + 1) ** 2)
 
     @pytest.mark.parametrize("degree", range(2, 9))
     def test_the_monomials_are_harmonic(self, degree: int) -> None:
@@ -243,8 +243,8 @@ def test_few_operations(lmax: int) -> None:
     """Multiplications and additions a component, forward and with the gradient."""
     program = solid_harmonics(lmax)
     components = (lmax + 1) ** 2
-    assert cost(program, {"rows": 1}).operations <= 6 * components
-    assert cost(derive(program, ["r"]), {"rows": 1}).operations <= 18 * components
+    assert cost(program, {"rows": 1}).operations <= 5 * components
+    assert cost(derive(program, ["r"]), {"rows": 1}).operations <= 12.5 * components
 
 
 def test_equal_calls_share_a_program() -> None:

@@ -44,18 +44,32 @@ def assert_close(actual: Tensor, expected: Tensor, units: float, eps: float = EP
 
 
 class TestAgainstE3nn:
-    @pytest.mark.parametrize("normalize", [True, False])
-    @pytest.mark.parametrize("normalization", ["component", "norm", "integral"])
     @pytest.mark.parametrize(
-        "l", [0, 1, 5, [0, 1, 2, 3], [2, 2, 0], "0e+1o+2e", "1e + 2x2e", "3o", list(range(12))]
+        ("l", "normalize", "normalization"),
+        [
+            (0, True, "integral"),
+            (5, True, "norm"),
+            ([0, 1, 2, 3], True, "component"),
+            ([2, 2, 0], False, "component"),
+            ("0e+1o+2e", True, "integral"),
+            ("1e + 2x2e", False, "norm"),
+            ("3o", True, "norm"),
+            (list(range(12)), False, "integral"),
+        ],
     )
     def test_values(self, l: Any, normalize: bool, normalization: str) -> None:  # noqa: E741
         x = vectors(4, 5)
         expected = o3.spherical_harmonics(l, x, normalize, normalization)
         assert_close(spherical_harmonics(l, x, normalize, normalization), expected, 200)
 
+    def test_integral_is_the_default(self) -> None:
+        x = vectors(4)
+        assert torch.equal(
+            spherical_harmonics([2], x, True), spherical_harmonics([2], x, True, "integral")
+        )
+
     @pytest.mark.parametrize("normalize", [True, False])
-    @pytest.mark.parametrize("degree", [1, 2, 3, 6, 8])
+    @pytest.mark.parametrize("degree", [1, 3, 6])
     def test_gradients_and_hessians(self, degree: int, normalize: bool) -> None:
         x, weight = vectors(3), vectors(2 * degree + 1)[:, 0]
         derivatives = []
@@ -84,12 +98,12 @@ class TestAgainstE3nn:
 
 
 class TestDerivatives:
-    @pytest.mark.parametrize("normalize", [True, False])
-    def test_three_orders(self, normalize: bool) -> None:
+    @pytest.mark.parametrize(("degrees", "normalize"), [([0, 1, 3], True), ([2, 5], False)])
+    def test_three_orders(self, degrees: list[int], normalize: bool) -> None:
         x = vectors(3).requires_grad_()
 
         def value(x: Tensor) -> Tensor:
-            return spherical_harmonics([0, 1, 2, 3, 6], x, normalize)
+            return spherical_harmonics(degrees, x, normalize)
 
         def gradient(x: Tensor) -> Tensor:
             y = value(x)
@@ -118,7 +132,7 @@ class TestDerivatives:
 
 
 class TestLaws:
-    @given(seed=st.integers(0, 2**31), degree=st.integers(0, 8))
+    @given(seed=st.integers(0, 2**31), degree=st.sampled_from([0, 1, 2, 5]))
     def test_rotation(self, seed: int, degree: int) -> None:
         x, angles = vectors(6, seed=seed), vectors(1, seed=seed + 1)[0]
         rotation, matrix = wigner_D(1, *angles), wigner_D(degree, *angles)
@@ -128,8 +142,8 @@ class TestLaws:
     @given(seed=st.integers(0, 2**31), exponent=st.integers(-60, 60))
     def test_a_direction_has_no_length(self, seed: int, exponent: int) -> None:
         x = vectors(6, seed=seed)
-        scaled = spherical_harmonics("0e+1o+4e", x * 2.0**exponent, True)
-        assert_close(scaled, spherical_harmonics("0e+1o+4e", x, True), 8)
+        scaled = spherical_harmonics("0e+1o+2e", x * 2.0**exponent, True)
+        assert_close(scaled, spherical_harmonics("0e+1o+2e", x, True), 8)
 
 
 class TestWithoutLength:

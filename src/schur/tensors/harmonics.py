@@ -128,10 +128,9 @@ def wigner_D(
         DtypeError: if the angles are no floating-point numbers of one type.
 
     Example:
-        >>> wigner_D(1, torch.tensor(0.0), torch.tensor(torch.pi / 2), torch.tensor(0.0)).round()
-        tensor([[ 1., 0., 0.],
-                [ 0., 0., -1.],
-                [ 0., 1., 0.]])
+        >>> quarter, none = torch.tensor(torch.pi / 2), torch.tensor(0.0)
+        >>> (wigner_D(1, none, quarter, none) @ torch.tensor([0.0, 1.0, 0.0])).round() + 0.0
+        tensor([0., 0., 1.])
     """
     types = {angle.dtype for angle in (alpha, beta, gamma)}
     if len(types) > 1 or not alpha.dtype.is_floating_point:
