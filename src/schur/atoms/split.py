@@ -43,19 +43,21 @@ def split_systems(systems: Sequence[System], *, valid: float, test: float, seed:
     members = list(groups.values())
     order = np.random.default_rng(seed).permutation(len(members))
     sizes = [max(1, round(f * len(systems))) if f > 0 else 0 for f in (test, valid)]
-    if sum(sizes) >= len(members):
+    needed = 1 + sum(size > 0 for size in sizes)
+    if len(members) < needed:
         raise DataError(
             "there are too few different frames to hold some out",
             got=f"{len(members)} different frames",
-            expected=f"more than {sum(sizes)}",
+            expected=f"{needed} at least",
             remedy="give --valid and --test files of their own, or more frames",
         )
     taken: list[list[System]] = [[], []]
     cursor = 0
     for part, size in zip(taken, sizes, strict=True):
-        while len(part) < size and cursor < len(members) - 1:
+        while len(part) < size and cursor < len(members) - needed + 1:
             part.extend(systems[i] for i in members[order[cursor]])
             cursor += 1
+        needed -= size > 0
     train = [systems[i] for i in sorted(i for g in order[cursor:] for i in members[g])]
     return Split(train=train, valid=taken[1], test=taken[0])
 

@@ -1,0 +1,5 @@
+"""`python -m schur.cli` is the command `schur`."""
+
+from . import app
+
+app()
