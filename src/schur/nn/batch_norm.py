@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Shaped
@@ -52,10 +52,10 @@ class BatchNorm(torch.nn.Module):
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
-        reduce: Literal["mean", "max"] = "mean",
+        reduce: str = "mean",
         instance: bool = False,
         include_bias: bool = True,
-        normalization: Literal["norm", "component"] = "component",
+        normalization: str = "component",
     ) -> None:
         super().__init__()
         if reduce not in ("mean", "max") or normalization not in ("norm", "component"):

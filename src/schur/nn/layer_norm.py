@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Shaped
@@ -43,7 +43,7 @@ class LayerNorm(torch.nn.Module):
         rep: Irreps | str,
         eps: float = 1e-5,
         affine: bool = True,
-        normalization: Literal["norm", "component"] = "component",
+        normalization: str = "component",
     ) -> None:
         super().__init__()
         if normalization not in ("norm", "component"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import pi, sqrt
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,8 +11,6 @@ from torch import Tensor
 
 from schur.errors import NumberError
 from schur.nn.cutoffs import distances, positive
-
-RadialKind = Literal["bessel", "gaussian", "chebyshev"]
 
 
 class RadialBasis(torch.nn.Module):
@@ -48,7 +45,7 @@ class RadialBasis(torch.nn.Module):
         self,
         cutoff: float,
         number: int = 8,
-        kind: RadialKind = "bessel",
+        kind: str = "bessel",
         envelope: Callable[[Tensor], Tensor] | None = None,
         trainable: bool = False,
     ) -> None:

@@ -13,7 +13,7 @@ from schur.engine import Routine
 from schur.engine.routine import Backend
 from schur.errors import ShapeError
 from schur.products import Placement, normalised, pair_columns, tensor_product
-from schur.products.instructions import Instruction, IrrepNormalization, PathNormalization
+from schur.products.instructions import Instruction
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, checked, wrapped
 
@@ -67,8 +67,8 @@ class TensorProduct(torch.nn.Module):
         in1_var: Sequence[float] | None = None,
         in2_var: Sequence[float] | None = None,
         out_var: Sequence[float] | None = None,
-        irrep_normalization: IrrepNormalization = "component",
-        path_normalization: PathNormalization = "element",
+        irrep_normalization: str = "component",
+        path_normalization: str = "element",
         internal_weights: bool | None = None,
         shared_weights: bool | None = None,
         backend: Backend = "auto",

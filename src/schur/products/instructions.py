@@ -17,8 +17,6 @@ from schur.errors import RepresentationError
 from schur.reps import Irrep, Irreps
 
 ConnectionMode = Literal["uvw", "uvu", "uvv", "uuw", "uuu", "uvuv", "uvu<v", "u<vw"]
-IrrepNormalization = Literal["component", "norm", "none"]
-PathNormalization = Literal["element", "path", "none"]
 
 
 class Connection(NamedTuple):
@@ -77,8 +75,8 @@ def normalised(
     in1_var: Sequence[float] | None = None,
     in2_var: Sequence[float] | None = None,
     out_var: Sequence[float] | None = None,
-    irrep_normalization: IrrepNormalization = "component",
-    path_normalization: PathNormalization = "element",
+    irrep_normalization: str = "component",
+    path_normalization: str = "element",
 ) -> tuple[Instruction, ...]:
     """Check instructions, and put in their weights' shapes and coefficients.
 
@@ -224,9 +222,11 @@ def cut_columns(rep: Irreps, cut: Irreps) -> Int64[np.ndarray, " dim"]:
     parts = [np.zeros(0, np.int64)]
     place = channel = 0
     for mul, ir in cut:
-        while channel == rep[place].mul:
+        if mul == 0:
+            continue
+        while place < len(rep) and channel == rep[place].mul:
             place, channel = place + 1, 0
-        if rep[place].ir != ir or channel + mul > rep[place].mul:
+        if place == len(rep) or rep[place].ir != ir or channel + mul > rep[place].mul:
             raise RepresentationError("one does not divide the other", got=cut, expected=rep)
         start, width = rep.slices()[place].start, rep[place].mul
         columns = np.arange(ir.dim)[:, None] * width + np.arange(channel, channel + mul)
