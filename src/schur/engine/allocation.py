@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 # Smaller blocks are served well by the C library, which keeps them.
-_SMALLEST = 1 << 23
+_SMALLEST = 1 << 20
 # Blocks that nobody uses are kept up to this many bytes together.
 _KEPT = 1 << 29
 _HUGE_PAGE = 1 << 21

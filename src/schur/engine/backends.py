@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from schur.engine import c_backend, operator, torch_backend
@@ -16,44 +17,54 @@ from schur.forms import Program
 _log = logging.getLogger("schur")
 
 
-def require(name: str, example: Tensor | None = None) -> None:
-    """Raise unless the backend can serve, for these tensors if given.
+def require(name: str) -> None:
+    """Raise unless the backend can serve on this machine.
 
     Raises:
         BackendError: with the reason.
     """
     if name == "torch":
         return
-    reason = c_backend.unavailable(example) if name == "c" else "there is no such backend"
+    reason = c_backend.missing() if name == "c" else "there is no such backend"
     if reason is not None:
-        raise BackendError(
-            f"backend {name!r} cannot serve: {reason}",
-            expected="'auto', 'torch' or 'c'",
-            remedy="use backend='auto', which takes what can serve",
-        )
+        raise _refusal(name, reason)
 
 
-def choose(asked: str, example: Tensor) -> str:
-    """The backend for a call: what was asked for, or compiled C wherever it can serve."""
-    if asked != "auto":
-        require(asked, example)
+def _refusal(name: str, reason: str) -> BackendError:
+    return BackendError(
+        f"backend {name!r} cannot serve: {reason}",
+        expected="'auto', 'torch' or 'c'",
+        remedy="use backend='auto', which takes what can serve",
+    )
+
+
+def choose(asked: str, example: Tensor, missing: str | None) -> str:
+    """The backend for a call: what was asked for, or compiled C wherever it can serve.
+
+    Args:
+        asked: the routine's backend.
+        example: one of the tensors.
+        missing: what this machine lacks for C, as `c_backend.missing` found it.
+    """
+    if asked == "torch":
         return asked
-    if c_backend.unavailable(example) is None:
-        return "c"
-    if example.device.type == "cpu":
+    reason = missing or c_backend.unfit(example)
+    if asked == "c" and reason is not None:
+        raise _refusal(asked, reason)
+    if missing is not None and example.device.type == "cpu" and not torch.compiler.is_compiling():
         _say_once(explain(example))
-    return "torch"
+    return "c" if reason is None else "torch"
 
 
 def explain(example: Tensor) -> str:
-    """Why `backend="auto"` takes what it takes.
+    """Why `backend="auto"` takes what it takes for a tensor.
 
     Example:
         >>> import torch
-        >>> explain(torch.zeros(1, dtype=torch.float16))
-        "torch backend: C cannot serve: it computes in float32 and float64 and the tensors are torch.float16"
+        >>> explain(torch.zeros(1, dtype=torch.float16)).split(":")[0]
+        'torch backend'
     """
-    reason = c_backend.unavailable(example)
+    reason = c_backend.missing() or c_backend.unfit(example)
     return "C backend" if reason is None else f"torch backend: C cannot serve: {reason}"
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from schur.engine import allocation, c_arithmetic, c_compiler, c_lanes, c_text, lanes, nest
 from schur.engine import schedule as schedule_module
 from schur.engine.c_text import source
-from schur.engine.schedule import Pass, schedule
+from schur.engine.schedule import schedule
 from schur.engine.sorting import out_of_range
-from schur.forms import Program, cost
+from schur.forms import Operand, Program, cost
 
 _DTYPES = {torch.float32: "float", torch.float64: "double"}
 # Below this many operations a call stays on one thread: waking the others costs more.
@@ -27,25 +27,6 @@ _PARTIAL_BYTES = 1 << 26
 _ITEM_WORDS = 6
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
-
-
-class _Call(ctypes.Structure):
-    _fields_ = [
-        ("values", ctypes.c_void_p),
-        ("partials", ctypes.c_void_p),
-        ("index", ctypes.c_void_p),
-        ("order", ctypes.c_void_p),
-        ("start", ctypes.c_void_p),
-    ]
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    """A program's compiled passes and how its values are numbered."""
-
-    passes: tuple[tuple[Pass, ctypes._CFuncPtr], ...]
-    slots: dict[str, int]
-    operations: int
 
 
 @lru_cache(maxsize=1)
@@ -87,24 +68,18 @@ def _parallel() -> int | None:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _compiled(program: Program, dtype: str) -> _Compiled:
-    key = f"{program.key} {dtype} {_emission()}"
-    loaded = c_compiler.library(key, lambda: source(program, dtype))
-    passes = tuple(
-        (work, getattr(loaded, f"pass_{number}")) for number, work in enumerate(schedule(program))
-    )
-    operations = cost(program, {"rows": 1, **dict.fromkeys(program.indices, 1)}).operations
-    return _Compiled(passes, {name: k for k, name in enumerate(program.values)}, operations)
-
-
-def unavailable(example: Tensor | None = None) -> str | None:
-    """Why the C backend cannot serve, or None if it can."""
+def missing() -> str | None:
+    """What this machine lacks for the C backend, or None."""
     if c_compiler.compiler() is None:
         return "there is no C compiler ($CC, cc, gcc, clang or the ziglang package)"
-    if example is not None and example.device.type != "cpu":
+    return None
+
+
+def unfit(example: Tensor) -> str | None:
+    """Why the C backend cannot work on these tensors, or None."""
+    if example.device.type != "cpu":
         return f"it computes on the CPU and the tensors are on {example.device}"
-    if example is not None and example.dtype not in _DTYPES:
+    if example.dtype not in _DTYPES:
         return f"it computes in float32 and float64 and the tensors are {example.dtype}"
     return None
 
@@ -116,156 +91,215 @@ def run(
     lengths: Sequence[int],
 ) -> list[Tensor]:
     """Evaluate a program; the arguments are those of the operator `schur::run`."""
-    return _Run(program, values, indices, lengths).outputs()
+    return _compiled(program, values[0].dtype).run(values, indices, lengths)
 
 
-class _Run:
-    """One evaluation: the memory it works on and the passes over it."""
+@dataclass(frozen=True)
+class _Target:
+    """A value that a pass makes: its place among the program's values and how it is summed."""
 
-    def __init__(
-        self,
-        program: Program,
-        values: Sequence[Tensor],
-        indices: Sequence[Tensor],
-        lengths: Sequence[int],
-    ) -> None:
+    slot: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A compiled pass with what must be known to call it."""
+
+    function: ctypes._CFuncPtr
+    walk: int | None  # number of the index that is walked
+    lanes: bool
+    shared: tuple[_Target, ...]
+    summed: tuple[_Target, ...]
+
+
+class _Call(ctypes.Structure):
+    """The struct `Call` of the emitted text."""
+
+    _fields_ = [
+        ("values", ctypes.c_void_p),
+        ("partials", ctypes.c_void_p),
+        ("index", ctypes.c_void_p),
+        ("order", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _compiled(program: Program, dtype: torch.dtype) -> _Compiled:
+    return _Compiled(program, dtype)
+
+
+class _Compiled:
+    """A program's compiled passes, and everything about a call that does not change."""
+
+    def __init__(self, program: Program, dtype: torch.dtype) -> None:
+        key = f"{program.key} {dtype} {_emission()}"
+        loaded = c_compiler.library(key, lambda: source(program, _DTYPES[dtype]))
+        passes = schedule(program)
         self.program = program
-        self.dtype = values[0].dtype
-        self.compiled = _compiled(program, _DTYPES[self.dtype])
-        self.rows = lengths[0]
-        self.extents = dict(zip(program.indices, lengths[1:], strict=True))
-        self.tensors = {
-            operand.name: value.contiguous()
-            for operand, value in zip(program.inputs, values, strict=True)
-        }
-        hidden = {n for work, _ in self.compiled.passes if work.lanes for n in work.targets}
-        for name, operand in program.values.items():
-            if name not in self.tensors and (name not in hidden or name in program.outputs):
-                lead = (self.extents.get(operand.index or "", self.rows), operand.size)
-                shape = lead[1:] if operand.mode == "shared" else lead
-                self.tensors[name] = allocation.empty(*shape, like=values[0])
-        self.sorts: dict[str, tuple[Tensor, Tensor]] = {}
-        self.index = [tensor.contiguous() for tensor in indices[::3]]
-        self._prepare_indices(indices)
-        work = self.compiled.operations * max(self.rows, 1)
-        self.threads = 1 if work < _SERIAL_OPERATIONS else torch.get_num_threads()
-
-    def _prepare_indices(self, indices: Sequence[Tensor]) -> None:
-        """Sort what is walked and not sorted yet; check the bounds of the rest."""
-        walked = {work.walk for work, _ in self.compiled.passes}
-        for k, name in enumerate(self.program.indices):
-            index, order, start = self.index[k], indices[3 * k + 1], indices[3 * k + 2]
-            size = self.extents[name]
-            if start.numel():
-                self.sorts[name] = (order, start)
-                continue
-            if name in walked:
-                order, start = torch.empty_like(index), index.new_empty(size + 1)
-                bad = _runtime().sort_index(
-                    index.data_ptr(), self.rows, size, start.data_ptr(), order.data_ptr()
-                )
-                self.sorts[name] = (order, start)
-            else:
-                bad = _runtime().check_index(index.data_ptr(), self.rows, size)
-            if bad >= 0:
-                raise out_of_range(f"index {name!r}", int(index.min()), int(index.max()), size)
-
-    def outputs(self) -> list[Tensor]:
-        for work, kernel in self.compiled.passes:
-            self._pass(work, kernel)
-        made = {statement.target for statement in self.program.statements}
-        return [
-            self.tensors[name] if name in made else self.tensors[name].zero_()
-            for name in self.program.outputs
+        self.itemsize = dtype.itemsize
+        self.operations = cost(program, {"rows": 1, **dict.fromkeys(program.indices, 1)}).operations
+        slots = {name: k for k, name in enumerate(program.values)}
+        numbers = {name: k for k, name in enumerate(program.indices)}
+        made = {name for work in passes for name in work.targets if not work.lanes}
+        made |= set(program.outputs)
+        # For each value to allocate: its slot, where its length stands (rows first), its size.
+        self.allocated = [
+            (slots[name], _length_position(operand, numbers), operand.size)
+            for name, operand in program.values.items()
+            if name in made and operand not in program.inputs
         ]
+        self.outputs = [slots[name] for name in program.outputs]
+        written = {name for work in passes for name in work.targets}
+        self.cleared = [slots[name] for name in program.outputs if name not in written]
+        self.kernels: list[_Kernel] = []
+        for number, work in enumerate(passes):
+            by_mode: dict[str, list[_Target]] = {"shared": [], "indexed": [], "row": []}
+            for name in work.targets:
+                operand = program.values[name]
+                by_mode[operand.mode].append(_Target(slots[name], operand.size))
+            self.kernels.append(
+                _Kernel(
+                    getattr(loaded, f"pass_{number}"),
+                    None if work.walk is None else numbers[work.walk],
+                    work.lanes,
+                    tuple(by_mode["shared"]),
+                    tuple(by_mode["indexed"]),
+                )
+            )
+        self.walked = {kernel.walk for kernel in self.kernels}
 
-    def _pass(self, work: Pass, kernel: ctypes._CFuncPtr) -> None:
-        targets = [self.program.values[name] for name in work.targets if name in self.tensors]
-        shared = [t for t in targets if t.mode == "shared"]
-        summed = [t for t in targets if t.mode == "indexed"]
-        itemsize = self.dtype.itemsize
-        most = 256
-        if shared:
-            bytes_each = sum(t.size for t in shared) * itemsize
-            most = max(1, min(64, _PARTIAL_BYTES // max(1, bytes_each)))
-        grain = max(1, -(-self.rows // most))
-        if work.lanes:
-            grain = -(-grain // 64) * 64  # whole blocks of rows: only the last item has a rest
-        if work.walk is None:
-            items, count, splits = self._row_items(grain)
-            order, start = None, None
+    def run(
+        self, values: Sequence[Tensor], indices: Sequence[Tensor], lengths: Sequence[int]
+    ) -> list[Tensor]:
+        rows = lengths[0]
+        tensors: list[Tensor | None] = [None] * len(self.program.values)
+        for slot, value in enumerate(values):
+            tensors[slot] = value.contiguous()
+        for slot, position, size in self.allocated:
+            shape = (size,) if position is None else (lengths[position], size)
+            tensors[slot] = allocation.empty(*shape, like=values[0])
+        threads = torch.get_num_threads() if self.operations * rows > _SERIAL_OPERATIONS else 1
+        index = [tensor.contiguous() for tensor in indices[::3]]
+        sorts = [self._sorted(k, index[k], indices, lengths) for k in range(len(index))]
+        held = (ctypes.c_void_p * len(tensors))(*[t if t is None else t.data_ptr() for t in tensors])
+        read = (ctypes.c_void_p * len(index))(*[i.data_ptr() for i in index])
+        for kernel in self.kernels:
+            sort = None if kernel.walk is None else sorts[kernel.walk]
+            self._pass(kernel, held, read, sort, rows, threads)
+        for slot in self.cleared:
+            tensors[slot].zero_()  # pyright: ignore[reportOptionalMemberAccess]
+        return [tensors[slot] for slot in self.outputs]  # pyright: ignore[reportReturnType]
+
+    def _sorted(
+        self, k: int, index: Tensor, indices: Sequence[Tensor], lengths: Sequence[int]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The sort of an index: the one carried along, or a new one where the index is walked.
+
+        Every index that does not carry a sort, whose making has checked it, is checked here.
+        """
+        order, start = indices[3 * k + 1], indices[3 * k + 2]
+        rows, size = lengths[0], lengths[k + 1]
+        if start.numel():
+            return order, start
+        result = None
+        if k in self.walked:
+            order, start = torch.empty_like(index), index.new_empty(size + 1)
+            bad = _runtime().sort_index(
+                index.data_ptr(), rows, size, start.data_ptr(), order.data_ptr()
+            )
+            result = (order, start)
         else:
-            order, start = self.sorts[work.walk]
-            width = max((t.size for t in summed), default=1) * itemsize
-            longest = max(4 * grain, 256, self.rows * width // _PARTIAL_BYTES)
-            items, count, splits = self._segment_items(start, grain, longest)
-        partials: dict[str, Tensor] = {}
-        for target in shared:
-            partials[target.name] = torch.empty(count * target.size, dtype=self.dtype)
-        for target in summed if splits else ():
-            partials[target.name] = torch.empty(splits * target.size, dtype=self.dtype)
-        self._call(kernel, items, count, partials, order, start)
-        for target in shared:
-            _runtime().sum_partials(
-                self.tensors[target.name].data_ptr(),
-                partials[target.name].data_ptr(),
-                count,
-                target.size,
-                itemsize,
-            )
-        for target in summed if splits else ():
-            _runtime().sum_splits(
-                self.tensors[target.name].data_ptr(),
-                partials[target.name].data_ptr(),
-                items.data_ptr(),
-                count,
-                target.size,
-                itemsize,
-            )
+            bad = _runtime().check_index(index.data_ptr(), rows, size)
+        if bad >= 0:
+            name = f"index {self.program.indices[k]!r}"
+            raise out_of_range(name, int(index.min()), int(index.max()), size)
+        return result
 
-    def _row_items(self, grain: int) -> tuple[Tensor, int, int]:
-        first = torch.arange(0, self.rows, grain)
-        items = torch.zeros(len(first), _ITEM_WORDS, dtype=torch.int64)
-        items[:, 2] = first
-        items[:, 3] = (first + grain).clamp_(max=self.rows)
-        items[:, 4] = torch.arange(len(first))
-        items[:, 5] = -1
-        return items, len(first), 0
-
-    def _segment_items(self, start: Tensor, grain: int, longest: int) -> tuple[Tensor, int, int]:
-        segments = start.numel() - 1
-        bound = self.rows // grain + segments // (4 * grain) + 3 * (self.rows // longest) + 4
-        items = torch.empty(bound, _ITEM_WORDS, dtype=torch.int64)
-        splits = ctypes.c_int64()
-        count = _runtime().plan_segments(
-            start.data_ptr(), segments, grain, longest, items.data_ptr(), ctypes.byref(splits)
-        )
-        return items, count, splits.value
-
-    def _call(
+    def _pass(
         self,
-        kernel: ctypes._CFuncPtr,
-        items: Tensor,
-        count: int,
-        partials: dict[str, Tensor],
-        order: Tensor | None,
-        start: Tensor | None,
+        kernel: _Kernel,
+        held: ctypes.Array[ctypes.c_void_p],
+        read: ctypes.Array[ctypes.c_void_p],
+        sort: tuple[Tensor, Tensor] | None,
+        rows: int,
+        threads: int,
     ) -> None:
-        names = self.compiled.slots
-        values = (ctypes.c_void_p * len(names))(
-            *(self.tensors[n].data_ptr() if n in self.tensors else None for n in names)
-        )
-        held = (ctypes.c_void_p * len(names))(
-            *(partials[n].data_ptr() if n in partials else None for n in names)
-        )
-        index = (ctypes.c_void_p * len(self.index))(*(i.data_ptr() for i in self.index))
+        order, start = sort or (None, None)
+        shared_bytes = sum(target.size for target in kernel.shared) * self.itemsize
+        most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if kernel.shared else 256
+        grain = max(1, -(-rows // most))
+        if start is None:
+            # In lanes only the last item may have a rest that does not fill a vector.
+            items, count, splits = *_row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain), 0
+        else:
+            width = max((target.size for target in kernel.summed), default=1) * self.itemsize
+            longest = max(4 * grain, 256, rows * width // _PARTIAL_BYTES)
+            items, count, splits = _segment_items(start, rows, grain, longest)
+        # Partial sums: one for each item of what all rows share, one for each piece of a segment.
+        summed = kernel.summed if splits else ()
+        partial: ctypes.Array[ctypes.c_void_p] | None = None
+        buffers: list[Tensor] = []
+        if kernel.shared or summed:
+            partial = (ctypes.c_void_p * len(held))()
+            for target, pieces in [(t, count) for t in kernel.shared] + [(t, splits) for t in summed]:
+                buffers.append(torch.empty(pieces * target.size * self.itemsize, dtype=torch.uint8))
+                partial[target.slot] = buffers[-1].data_ptr()  # pyright: ignore[reportArgumentType]
         call = _Call(
-            ctypes.addressof(values),
             ctypes.addressof(held),
-            ctypes.addressof(index),
+            0 if partial is None else ctypes.addressof(partial),
+            ctypes.addressof(read),
             None if order is None else order.data_ptr(),
             None if start is None else start.data_ptr(),
         )
-        _runtime().run_items(
-            kernel, ctypes.byref(call), items.data_ptr(), count, _parallel(), self.threads
+        runtime = _runtime()
+        runtime.run_items(
+            kernel.function, ctypes.byref(call), items.data_ptr(), count, _parallel(), threads
         )
+        if partial is None:
+            return
+        for target in kernel.shared:
+            runtime.sum_partials(
+                held[target.slot], partial[target.slot], count, target.size, self.itemsize
+            )
+        for target in summed:
+            runtime.sum_splits(
+                held[target.slot],
+                partial[target.slot],
+                items.data_ptr(),
+                count,
+                target.size,
+                self.itemsize,
+            )
+
+
+def _length_position(operand: Operand, numbers: dict[str, int]) -> int | None:
+    """Where the operator's lengths tell how many lines an operand has."""
+    if operand.mode == "shared":
+        return None
+    return 0 if operand.index is None else 1 + numbers[operand.index]
+
+
+@lru_cache(maxsize=256)
+def _row_items(rows: int, grain: int) -> tuple[Tensor, int]:
+    """Items of `grain` rows each in the rows' own order."""
+    first = torch.arange(0, rows, grain)
+    items = torch.zeros(len(first), _ITEM_WORDS, dtype=torch.int64)
+    items[:, 2] = first
+    items[:, 3] = (first + grain).clamp_(max=rows)
+    items[:, 4] = torch.arange(len(first))
+    items[:, 5] = -1
+    return items, len(first)
+
+
+def _segment_items(start: Tensor, rows: int, grain: int, longest: int) -> tuple[Tensor, int, int]:
+    """Items of whole entries of the walked index, and pieces of entries with very many rows."""
+    segments = start.numel() - 1
+    bound = rows // grain + segments // (4 * grain) + 3 * (rows // longest) + 4
+    items = torch.empty(bound, _ITEM_WORDS, dtype=torch.int64)
+    splits = ctypes.c_int64()
+    count = _runtime().plan_segments(
+        start.data_ptr(), segments, grain, longest, items.data_ptr(), ctypes.byref(splits)
+    )
+    return items, count, splits.value

@@ -8,6 +8,8 @@ from schur.engine.nest import Node
 from schur.forms import Operand, Program
 
 _WIDTHS = (2, 4, 8, 16)
+# Rows of up to this many numbers are packed tightly into vectors; longer ones go in tiles.
+_PACKED = 9
 
 
 def transposition() -> str:
@@ -34,6 +36,49 @@ def transposition() -> str:
     return "\n".join(lines)
 
 
+def packing(size: int) -> str:
+    """`unpack_<size>` and `pack_<size>`: W rows of `size` numbers, contiguous, to vectors and back.
+
+    Each vector is put together from the others one shuffle at a time.
+    """
+    lines = []
+    for width in _WIDTHS:
+        rows = [[divmod(lane * size + k, width) for lane in range(width)] for k in range(size)]
+        flat = [
+            [divmod(vector * width + lane, size)[::-1] for lane in range(width)]
+            for vector in range(size)
+        ]
+        lines += [
+            f"#if WIDTH == {width}",
+            f"static inline void unpack_{size}(const T *p, V *r) {{",
+            *(f"  const V v{k} = load(p + {k} * W);" for k in range(size)),
+            *(f"  r[{k}] = {_gathered(places, width)};" for k, places in enumerate(rows)),
+            "}",
+            f"static inline void pack_{size}(T *p, const V *r) {{",
+            *(f"  const V v{k} = r[{k}];" for k in range(size)),
+            *(f"  store(p + {k} * W, {_gathered(places, width)});" for k, places in enumerate(flat)),
+            "}",
+            "#endif",
+        ]
+    return "\n".join(lines)
+
+
+def _gathered(places: list[tuple[int, int]], width: int) -> str:
+    """The vector whose lane l is lane `places[l][1]` of vector `places[l][0]`."""
+    sources = list(dict.fromkeys(vector for vector, _ in places))
+    text = f"v{sources[0]}"
+    lanes = [lane if vector == sources[0] else 0 for vector, lane in places]
+    if lanes != list(range(width)) or len(sources) > 1:
+        text = f"__builtin_shufflevector({text}, {text}, {', '.join(map(str, lanes))})"
+    for source in sources[1:]:
+        chosen = [
+            width + lane if vector == source else position
+            for position, (vector, lane) in enumerate(places)
+        ]
+        text = f"__builtin_shufflevector({text}, v{source}, {', '.join(map(str, chosen))})"
+    return text
+
+
 class LanesText:
     """The text of one pass in lanes."""
 
@@ -45,7 +90,9 @@ class LanesText:
         self.outputs = [program.values[name] for name in program.outputs]
 
     def text(self) -> str:
-        return "\n".join([transposition(), self._block(), self._walk()])
+        sizes = {operand.size for operand in [*self.inputs, *self.outputs]}
+        packed = [packing(size) for size in sorted(sizes) if size <= _PACKED]
+        return "\n".join([transposition(), *packed, self._block(), self._walk()])
 
     def _parameters(self) -> str:
         read = [f"const T *restrict p{self.slots[operand.name]}" for operand in self.inputs]
@@ -75,6 +122,8 @@ class LanesText:
     def _load(self, operand: Operand) -> list[str]:
         """The components of W rows as vectors: whole tiles through the transposition."""
         slot, size = self.slots[operand.name], operand.size
+        if size <= _PACKED:
+            return [f"V r{slot}[{size}];", f"unpack_{size}(p{slot}, r{slot});"]
         return [
             f"V r{slot}[{size} + W];",
             "#pragma GCC unroll 64",
@@ -91,6 +140,8 @@ class LanesText:
         lines = [f"{{ V o[{size} + W];"]
         for k, value in enumerate(self.lanes.outputs[operand.name]):
             lines.append(f"o[{k}] = {self._value(value)};")
+        if size <= _PACKED:
+            return [*lines, f"pack_{size}(p{slot}, o); }}"]
         lines += [
             "#pragma GCC unroll 64",
             f"for (int k = 0; k < {size}; k += W) {{",

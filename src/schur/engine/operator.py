@@ -7,6 +7,7 @@ backward that calls the operator again with the derived program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -62,7 +63,11 @@ def call(
     """
     if torch.compiler.is_compiling():
         return torch.ops.schur.run(list(values), list(indices), key, list(lengths))
-    return _Run.apply(key, list(lengths), len(values), *values, *indices)
+    if torch._C._are_functorch_transforms_active():
+        return _Transformable.apply(key, list(lengths), len(values), *values, *indices)
+    if torch.is_grad_enabled() and any(value.requires_grad for value in values):
+        return _Run.apply(key, lengths, len(values), *values, *indices)
+    return _execute(values, indices, key, lengths)
 
 
 def _execute(
@@ -105,8 +110,32 @@ def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
     return gradients, [None] * len(indices), None, None
 
 
+def _gradients(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
+    saved, count = ctx.saved_tensors, ctx.count
+    needed = ctx.needs_input_grad[3 : 3 + count]
+    gradients = vjp(ctx.key, saved[:count], saved[count:], ctx.lengths, grads, needed)
+    return None, None, None, *gradients, *([None] * (len(saved) - count))
+
+
 class _Run(torch.autograd.Function):
-    """The operator for eager code and torch.func."""
+    """The operator for eager code."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, key: str, lengths: list[int], count: int, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.key, ctx.lengths, ctx.count = key, lengths, count
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        return tuple(_execute(tensors[:count], tensors[count:], key, lengths))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        return _gradients(ctx, grads)
+
+
+class _Transformable(torch.autograd.Function):
+    """The operator for the transforms of torch.func, which want the context set up apart."""
 
     @staticmethod
     def forward(key: str, lengths: list[int], count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -121,10 +150,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        saved, count = ctx.saved_tensors, ctx.count
-        needed = ctx.needs_input_grad[3 : 3 + count]
-        gradients = vjp(ctx.key, saved[:count], saved[count:], ctx.lengths, grads, needed)
-        return None, None, None, *gradients, *([None] * (len(saved) - count))
+        return _gradients(ctx, grads)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
@@ -144,7 +170,7 @@ class _Run(torch.autograd.Function):
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         """One call for each entry of the mapped axis."""
         outputs = [
-            _Run.apply(key, lengths, count, *_entry(tensors, in_dims[3:], position))
+            _Transformable.apply(key, lengths, count, *_entry(tensors, in_dims[3:], position))
             for position in range(info.batch_size)
         ]
         stacked = tuple(torch.stack(parts) for parts in zip(*outputs, strict=True))
@@ -156,6 +182,11 @@ def _entry(tensors: Sequence[Tensor], dims: Sequence[int | None], position: int)
         tensor if dim is None else tensor.select(dim, position)
         for tensor, dim in zip(tensors, dims, strict=True)
     ]
+
+
+@lru_cache(maxsize=4096)
+def _restricted(program: Program, outputs: tuple[str, ...]) -> Program:
+    return program.restricted(outputs)
 
 
 def vjp(
@@ -177,9 +208,7 @@ def vjp(
     if not given or not wanted:
         return gradients
     if len(given) < len(program.outputs):
-        program = Program(
-            program.inputs, program.statements, tuple(name for name, _ in given)
-        ).pruned()
+        program = _restricted(program, tuple(name for name, _ in given))
     derived = derivative(program, tuple(wanted))
     at_hand = {o.name: v for o, v in zip(program.inputs, values, strict=True)}
     at_hand.update({derived.cotangents[name]: g for name, g in given})

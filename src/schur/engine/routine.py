@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from schur.engine import backends, operator
+from schur.engine import backends, c_backend, operator
 from schur.engine.sorting import Sorted, as_index
 from schur.errors import DtypeError, ShapeError
 from schur.forms import Program
@@ -42,6 +42,9 @@ class Routine:
         self.backend: Backend = backend
         if backend != "auto":
             backends.require(backend)
+        # Found once and held here, so that tracers see plain strings.
+        self._keys = {name: operator.register_program(program, name) for name in ("torch", "c")}
+        self._missing = c_backend.missing()
 
     def __call__(
         self,
@@ -66,10 +69,9 @@ class Routine:
         tensors = _checked(self.program, values)
         lengths = _lengths(self.program, tensors, indices or {}, sizes or {})
         arrays = _index_arrays(self.program, indices or {}, lengths)
-        name = backends.choose(self.backend, tensors[0])
-        key = operator.register_program(self.program, name)
+        name = backends.choose(self.backend, tensors[0], self._missing)
         extents = [lengths["rows"], *(lengths[index] for index in self.program.indices)]
-        outputs = operator.call(tensors, arrays, key, extents)
+        outputs = operator.call(tensors, arrays, self._keys[name], extents)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def __repr__(self) -> str:

@@ -31,7 +31,7 @@ class Statement:
         return tuple(o.name for o in self.form.operands if o.name != self.target)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Inputs, statements in order, and the names of the outputs.
 
@@ -95,6 +95,16 @@ class Program:
         for statement in self.statements:
             hasher.update(f"{statement.target} {statement.form.digest}".encode())
         return hasher.hexdigest()[:32]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def restricted(self, outputs: tuple[str, ...]) -> Program:
+        """Only these outputs, and what they need."""
+        return Program(self.inputs, self.statements, outputs).pruned()
 
     def pruned(self) -> Program:
         """Without the statements that no output needs; the inputs stay as they are."""
