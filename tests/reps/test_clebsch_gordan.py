@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import N, Rational
 from sympy.physics.quantum.cg import CG
+from sympy.physics.wigner import clebsch_gordan as sympy_coefficient
 
 from schur.errors import RepresentationError
 from schur.reps import (
@@ -121,6 +122,14 @@ def test_complex_couplings_equal_sympy(spins: tuple[float, float, float]) -> Non
         m1, m2, m3 = (index - j for index, j in zip(place, (j1, j2, j3), strict=True))
         expected = float(N(CG(j1, m1, j2, m2, j3, m3).doit(), 20))
         assert abs(ours[place] - expected) < 4 * EPS
+
+
+@pytest.mark.parametrize("orders", [(0, 0), (12, -12), (3, 5), (-7, 1), (11, -4)])
+def test_complex_couplings_of_degree_twelve_equal_sympy(orders: tuple[int, int]) -> None:
+    m1, m2 = orders
+    expected = float(N(sympy_coefficient(12, 12, 12, m1, m2, m1 + m2), 20))
+    ours = complex_clebsch_gordan(12, 12, 12)[12 + m1, 12 + m2, 12 + m1 + m2]
+    assert abs(ours - expected) <= 2 * EPS * abs(expected)
 
 
 @pytest.mark.parametrize("spins", [(0.5, 0.5, 0), (1.5, 1, 0.5), (5.5, 6, 11.5), (12, 12, 12)])

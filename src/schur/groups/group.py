@@ -155,8 +155,8 @@ class Group(ABC):
         x = self.generators()
         count = len(x)
         brackets = np.einsum("aij,bjk->abik", x, x) - np.einsum("bij,ajk->abik", x, x)
-        columns = x.reshape(count, -1).T
-        solution = np.linalg.pinv(columns) @ brackets.reshape(count**2, -1).T
+        columns = x.reshape(count, self.n**2).T
+        solution = np.linalg.pinv(columns) @ brackets.reshape(count**2, self.n**2).T
         return np.ascontiguousarray(np.real(solution.T)).reshape(count, count, count)
 
     def __mul__(self, other: Group) -> DirectProduct:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Inexact
 
@@ -13,6 +15,7 @@ from schur.reps.representation import Representation
 # equivariant, above the second it is not, and between them the rank is not certain.
 _ZERO = 1e-10
 _NOT_ZERO = 1e-6
+_RESIDUAL = 1e-9
 # Eigenvalues of the probe that are nearer than this are not told apart.
 _SAME_EIGENVALUE = 1e-4
 _LARGEST_SYSTEM = 2**26
@@ -28,9 +31,9 @@ def intertwiners(
 
     Solves ρ_out(X_a) W - W ρ_in(X_a) = 0 for the generators of the Lie algebra and
     ρ_out(h_j) W - W ρ_in(h_j) = 0 for the discrete ones, by singular values. Where both
-    representations are unitary, W must also map eigenvectors of a random Hermitian element of
-    the algebra that the generators span with their products to eigenvectors of equal
-    eigenvalue; only those entries stay unknown.
+    representations are unitary, W must also map eigenvectors of a random Hermitian polynomial
+    in the generators to eigenvectors of equal eigenvalue, so only those entries stay unknown,
+    and eigenvectors that no generator connects are solved for apart.
 
     Args:
         rep_in: representation that is mapped.
@@ -41,9 +44,10 @@ def intertwiners(
         representations are. r is the dimension of the space (over the field of the result).
 
     Raises:
-        RepresentationError: the groups differ, or the system has more than 2^26 entries
-            (dim_out · dim_in · unknowns). Unitary representations of a few hundred dimensions
-            with multiplicities of a few tens fit, others up to a dimension of about 70.
+        RepresentationError: the groups differ, or a system has more than 2^26 entries (half a
+            gigabyte). Unitary representations of several hundred dimensions fit while the
+            multiplicities stay in the tens (seconds where there are hundreds of maps),
+            others up to a dimension of about 90.
         NumberError: a singular value is neither clearly zero nor clearly not.
 
     Source: Finzi, Welling, Wilson, https://arxiv.org/abs/2104.09459, section 4, with dense
@@ -70,7 +74,7 @@ def intertwiners(
         basis = _solve(pairs, unknown[0], unknown[1])
     else:
         basis = _solve_with_probe(pairs, lie)
-    if basis is None:
+    if basis is None or not _solves(pairs, basis):
         raise NumberError(
             "the number of equivariant maps is not certain",
             got="a singular value that is neither zero nor clearly not",
@@ -78,6 +82,14 @@ def intertwiners(
             remedy="check that the matrices represent the group in double precision",
         )
     return basis
+
+
+def _solves(pairs: _Pairs, basis: np.ndarray) -> bool:
+    return all(
+        np.abs(out @ basis - basis @ into).max(initial=0.0)
+        <= _RESIDUAL * (_size(out) + _size(into))
+        for out, into in pairs
+    )
 
 
 def _is_unitary(rep: Representation) -> bool:
@@ -101,10 +113,45 @@ def _solve_with_probe(pairs: _Pairs, lie: int) -> np.ndarray | None:
             (vectors_out.conj().T @ out @ vectors_out, vectors_in.conj().T @ into @ vectors_in)
             for out, into in pairs
         ]
-        basis = _solve(rotated, *np.nonzero(near))
+        basis = _solve_by_components(rotated, near)
         if basis is not None:
             return vectors_out @ basis @ vectors_in.conj().T
     return None
+
+
+def _solve_by_components(pairs: _Pairs, near: np.ndarray) -> np.ndarray | None:
+    # Eigenvectors that no generator connects belong to different irreps: smaller systems.
+    found = [np.zeros((0, *near.shape), dtype=pairs[0][0].dtype)]
+    for out, into in _components(pairs, near):
+        small = [(a[np.ix_(out, out)], b[np.ix_(into, into)]) for a, b in pairs]
+        maps = _solve(small, *np.nonzero(near[np.ix_(out, into)]))
+        if maps is None:
+            return None
+        embedded = np.zeros((len(maps), *near.shape), dtype=maps.dtype)
+        embedded[:, out[:, None], into] = maps
+        found.append(embedded)
+    return np.concatenate(found)
+
+
+def _components(pairs: _Pairs, near: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    count = len(near)
+    linked = np.eye(sum(near.shape), dtype=bool)
+    linked[:count, count:], linked[count:, :count] = near, near.T
+    for out, into in pairs:
+        linked[:count, :count] |= np.abs(out) > _ZERO * _size(out)
+        linked[count:, count:] |= np.abs(into) > _ZERO * _size(into)
+    linked |= linked.T
+    waiting = np.ones(len(linked), dtype=bool)
+    while waiting.any():
+        reached = np.zeros(len(linked), dtype=bool)
+        grown = np.arange(len(linked)) == np.argmax(waiting)
+        while np.any(grown & ~reached):
+            reached = reached | grown
+            grown = linked[reached].any(axis=0)
+        waiting &= ~reached
+        out, into = np.nonzero(reached[:count])[0], np.nonzero(reached[count:])[0]
+        if len(out) and len(into):
+            yield out, into
 
 
 def _probe(matrices: list[np.ndarray], lie: int, seed: int) -> np.ndarray:
