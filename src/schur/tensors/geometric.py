@@ -42,7 +42,7 @@ class GeometricTensor:
     data: Tensor
     rep: Irreps
 
-    def __init__(self, data: Shaped[Tensor, "*batch dim"], rep: Irreps | str) -> None:
+    def __init__(self, data: Shaped[Tensor, "..."], rep: Irreps | str) -> None:
         self.data = checked(data, Irreps(rep), "data")
         self.rep = Irreps(rep)
 
@@ -128,27 +128,25 @@ class GeometricTensor:
             raise ShapeError("a single geometric tensor has no length", got=tuple(self.shape))
         return len(self.data)
 
-    def __add__(self, other: GeometricTensor) -> GeometricTensor:
-        self._check_same(other, "add")
-        return GeometricTensor(self.data + other.data, self.rep)
+    def __add__(self, other: Any) -> GeometricTensor:
+        return GeometricTensor(self.data + self._same(other, "add"), self.rep)
 
-    def __sub__(self, other: GeometricTensor) -> GeometricTensor:
-        self._check_same(other, "subtract")
-        return GeometricTensor(self.data - other.data, self.rep)
+    def __sub__(self, other: Any) -> GeometricTensor:
+        return GeometricTensor(self.data - self._same(other, "subtract"), self.rep)
 
     def __neg__(self) -> GeometricTensor:
         return GeometricTensor(-self.data, self.rep)
 
-    def __mul__(self, factor: float | Tensor) -> GeometricTensor:
+    def __mul__(self, factor: Any) -> GeometricTensor:
         """Times a number, or invariants of shape (...) or (..., 1) for each entry of the batch."""
         return GeometricTensor(self.data * self._invariant(factor), self.rep)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, factor: float | Tensor) -> GeometricTensor:
+    def __truediv__(self, factor: Any) -> GeometricTensor:
         return GeometricTensor(self.data / self._invariant(factor), self.rep)
 
-    def _invariant(self, factor: float | Tensor) -> float | Tensor:
+    def _invariant(self, factor: Any) -> Any:
         if isinstance(factor, (int, float)) or (isinstance(factor, Tensor) and factor.ndim == 0):
             return factor
         if isinstance(factor, GeometricTensor):
@@ -167,7 +165,8 @@ class GeometricTensor:
             expected=f"{tuple(self.shape[:-1])} or {(*self.shape[:-1], 1)}",
         )
 
-    def _check_same(self, other: object, verb: str) -> None:
+    def _same(self, other: object, verb: str) -> Tensor:
+        """The numbers of another tensor of this representation."""
         if not isinstance(other, GeometricTensor) or other.rep != self.rep:
             got = other.rep if isinstance(other, GeometricTensor) else type(other).__name__
             raise RepresentationError(
@@ -176,6 +175,7 @@ class GeometricTensor:
                 expected=str(self.rep),
                 remedy="wrap arrays as GeometricTensor(data, rep)",
             )
+        return other.data
 
     def __repr__(self) -> str:
         return f"GeometricTensor({self.rep}, shape={tuple(self.shape)}, dtype={self.dtype})"
@@ -191,8 +191,7 @@ def concatenate(tensors: Sequence[GeometricTensor], dim: int = 0) -> GeometricTe
     """
     if not tensors:
         raise ShapeError("nothing to concatenate", expected="at least one tensor")
-    for other in tensors[1:]:
-        tensors[0]._check_same(other, "concatenate")
+    data = [tensors[0]._same(tensor, "concatenate") for tensor in tensors]
     last = tensors[0].data.ndim - 1
     if not -last - 1 <= dim < last or dim == -1:
         raise ShapeError(
@@ -201,7 +200,7 @@ def concatenate(tensors: Sequence[GeometricTensor], dim: int = 0) -> GeometricTe
             expected=f"0 to {last - 1}",
             remedy="use direct_sum to join representations",
         )
-    return GeometricTensor(torch.cat([t.data for t in tensors], dim), tensors[0].rep)
+    return GeometricTensor(torch.cat(data, dim), tensors[0].rep)
 
 
 def direct_sum(tensors: Sequence[GeometricTensor]) -> GeometricTensor:

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from schur.engine import Sorted
-from schur.errors import ShapeError
+from schur.errors import DtypeError, ShapeError
 
 
 class Graph:
@@ -70,11 +70,15 @@ class Graph:
 
 
 def check_edge_index(edge_index: Tensor) -> None:
-    """Raise ShapeError unless the array has the shape (2, edges)."""
+    """Raise unless the array has the shape (2, edges) and holds integers."""
     if edge_index.ndim != 2 or len(edge_index) != 2:
         raise ShapeError(
             "edge_index has the wrong shape",
             got=tuple(edge_index.shape),
             expected="(2, edges): senders, receivers",
             remedy="transpose an (edges, 2) array, or stack senders and receivers",
+        )
+    if edge_index.dtype not in (torch.int32, torch.int64):
+        raise DtypeError(
+            "edge_index must hold integers", got=edge_index.dtype, expected="int32 or int64"
         )
