@@ -7,14 +7,17 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Iterator
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from benchmarks import latency
 from benchmarks.problem import PASSES
 from benchmarks.process import in_fresh_process
 from benchmarks.tables import table
-from benchmarks.workload import Case, Workload
+from benchmarks.workload import Case
 from benchmarks.workloads.catalogue import WORKLOADS, workload
 
 PACKAGES = (
@@ -30,47 +33,65 @@ def main() -> None:
         for name in WORKLOADS:
             each = workload(name)
             print(f"{name}  {each.title}: {', '.join(c.name or 'one case' for c in each.cases)}")
+        print(f"W12  {latency.TITLE}: {', '.join(latency.MOLECULES)}")
         return
     report: dict[str, Any] = {"machine": machine(), "results": []}
     print("  ".join(f"{key} {value}" for key, value in report["machine"]["versions"].items()))
     print(f"{report['machine']['processor']}, {report['machine']['cores']} cores")
-    for name in options.workloads or WORKLOADS:
-        each = workload(name)
-        for case in each.cases:
-            if options.cases and case.name not in options.cases:
-                continue
-            for dtype in options.dtype:
-                for threads in options.threads:
-                    result = measure(each, case, dtype, threads, options)
-                    report["results"].append(result)
-                    print("\n" + (result.get("failed") or table(result)), flush=True)
-                    _write(options.json, report)
+    for name in options.workloads or [*WORKLOADS, "W12"]:
+        for line, results in measured(name, options):
+            report["results"] += results
+            print("\n" + line, flush=True)
+            _write(options.json, report)
     print(f"\nraw numbers: {options.json}")
 
 
-def measure(
-    each: Workload, case: Case, dtype: str, threads: str, options: argparse.Namespace
-) -> dict[str, Any]:
+def measured(name: str, options: argparse.Namespace) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each table of one workload with the numbers behind it."""
+    for dtype, threads in product(options.dtype, options.threads):
+        count = len(os.sched_getaffinity(0)) if threads == "all" else int(threads)
+        asked = {"workload": name, "dtype": dtype, "threads": count, "repeats": options.repeats}
+        if name == "W12":
+            found = measure_latency(asked, options)
+            failed = [result["failed"] for result in found if "failed" in result]
+            yield f"{name}: {failed[0]}" if failed else latency.table(found), found
+            continue
+        for case in workload(name).cases:
+            if not options.cases or case.name in options.cases:
+                result = measure(asked, case, options)
+                yield result.get("failed") or table(result), [result]
+
+
+def measure_latency(asked: dict[str, Any], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Each molecule twice: routines compiled on the way, and found in the cache."""
+    results = []
+    for molecule in options.cases or latency.MOLECULES:
+        with tempfile.TemporaryDirectory() as cache:
+            for state in ("empty", "full"):
+                spec = asked | {"what": "latency", "case": molecule}
+                found = in_fresh_process(spec, cache)
+                results.append(spec | {"cache": state} | found)
+    return results
+
+
+def measure(asked: dict[str, Any], case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Times of all contenders from one process, memory of each from one of its own."""
     chosen = [c for c in case.contenders if not options.contenders or c in options.contenders]
-    spec = {
+    spec = asked | {
         "what": "time",
-        "workload": each.name,
         "case": case.name,
-        "dtype": dtype,
-        "threads": len(os.sched_getaffinity(0)) if threads == "all" else int(threads),
+        "title": workload(asked["workload"]).title,
         "passes": options.passes,
         "contenders": chosen,
-        "repeats": options.repeats,
     }
     with tempfile.TemporaryDirectory() as cache:
         found = in_fresh_process(spec, cache)
         if "failed" in found:
-            return spec | {"failed": f"{each.name} {case.name}: {found['failed']}"}
+            return spec | {"failed": f"{spec['workload']} {case.name}: {found['failed']}"}
         for contender, row in found["contenders"].items() if options.memory else ():
             alone = spec | {"what": "memory", "contenders": [contender]}
             row["memory"] = in_fresh_process(alone, cache)
-    return spec | {"title": each.title} | found
+    return spec | found
 
 
 def machine() -> dict[str, Any]:
@@ -102,7 +123,7 @@ def _write(path: Path, report: dict[str, Any]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("workloads", nargs="*", help=f"any of {' '.join(WORKLOADS)}; all without")
+    add("workloads", nargs="*", help=f"any of {' '.join(WORKLOADS)} W12; all without")
     add("--list", action="store_true", help="print the workloads and their cases")
     add("--cases", nargs="+", help="only the cases of these names")
     add("--dtype", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.problem import AS_IT_IS, Contender, Layout, Problem, Results
+from benchmarks.problem import AS_IT_IS, Contender, Layout, Problem, Results, split_bytes
 
 
 class JaxContender(Contender):
@@ -56,12 +56,11 @@ class JaxContender(Contender):
             found[key] = layout.to_canonical(np.asarray(value, dtype=np.float64))
         return found
 
-    def bytes_held(self, what: str) -> int:
+    def bytes_held(self, what: str) -> tuple[int, int]:
         values: Any = self.run(what)
-        held = [*self.inputs, *values]
-        held += [self.cotangent] if what != "F" else []
-        held += self.directions if what == "FBB" else []
-        return sum(x.nbytes for x in held)
+        always = sum(x.nbytes for x in [*self.inputs, *values])
+        directions = sum(x.nbytes for x in self.directions)
+        return split_bytes(what, always, self.cotangent.nbytes, directions)
 
     def _native(self, name: str, x: np.ndarray) -> Any:
         return jnp.asarray(self.layouts.get(name, AS_IT_IS).to_native(x), dtype=self.dtype)

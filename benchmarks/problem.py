@@ -57,6 +57,12 @@ class Layout:
 AS_IT_IS = Layout()
 
 
+def split_bytes(what: str, always: int, cotangent: int, directions: int) -> tuple[int, int]:
+    """What `Contender.bytes_held` answers, from the sizes of the parts."""
+    idle = {"F": cotangent + directions, "FB": directions, "FBB": 0}[what]
+    return always + cotangent + directions - idle, idle
+
+
 class Contender:
     """One implementation of one problem: built outside the timed part, then run pass by pass."""
 
@@ -68,8 +74,11 @@ class Contender:
         """Run one pass and convert what it computed."""
         raise NotImplementedError
 
-    def bytes_held(self, what: str) -> int:
-        """Inputs plus outputs of one pass, in bytes: the least that memory must hold."""
+    def bytes_held(self, what: str) -> tuple[int, int]:
+        """Inputs plus outputs of one pass, the least that memory must hold; and what idles in it.
+
+        Cotangent and directions are inputs of the passes that read them, and idle in the others.
+        """
         raise NotImplementedError
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
-from benchmarks.problem import AS_IT_IS, Contender, Layout, Problem, Results
+from benchmarks.problem import AS_IT_IS, Contender, Layout, Problem, Results, split_bytes
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def size(tensors: Sequence[torch.Tensor]) -> int:
+    """Bytes of all together."""
+    return sum(x.numel() * x.element_size() for x in tensors)
 
 
 class TorchContender(Contender):
@@ -68,11 +73,9 @@ class TorchContender(Contender):
         second = [f"second {name}" for name in self.inputs]
         return ["out"] + (first if what != "F" else []) + (second if what == "FBB" else [])
 
-    def bytes_held(self, what: str) -> int:
-        held = list(self.inputs.values()) + self.run(what)
-        held += [self.cotangent] if what != "F" else []
-        held += self.directions if what == "FBB" else []
-        return sum(x.numel() * x.element_size() for x in held)
+    def bytes_held(self, what: str) -> tuple[int, int]:
+        always = size([*self.inputs.values(), *self.run(what)])
+        return split_bytes(what, always, size([self.cotangent]), size(self.directions))
 
     def _native(self, name: str, x: np.ndarray) -> torch.Tensor:
         native = self.layouts.get(name, AS_IT_IS).to_native(x)

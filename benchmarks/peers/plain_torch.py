@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.irreps import Part, parse
 from benchmarks.mace_basis import dense_bases
-from benchmarks.problem import Contender, Layout, Problem, Results
-from benchmarks.torch_contender import DTYPES, TorchContender
+from benchmarks.problem import Contender, Layout, Problem, Results, split_bytes
+from benchmarks.torch_contender import DTYPES, TorchContender, size
 
 VERSIONS = ("torch",)
 
@@ -98,11 +98,9 @@ class BareLinear(Contender):
             found[f"{name} weight"] = self._from_matrices(rest[count : 2 * count])
         return found
 
-    def bytes_held(self, what: str) -> int:
-        held = [*self.x, *self.w, *self.run(what)]
-        held += self.cotangent if what != "F" else []
-        held += self.directions if what == "FBB" else []
-        return sum(x.numel() * x.element_size() for x in held)
+    def bytes_held(self, what: str) -> tuple[int, int]:
+        always = size([*self.x, *self.w, *self.run(what)])
+        return split_bytes(what, always, size(self.cotangent), size(self.directions))
 
     def _rows(self, x: np.ndarray) -> list[torch.Tensor]:
         """For each species and block a matrix (nodes and components, channels)."""
