@@ -84,6 +84,8 @@ class TestLaws:
             group.factor(np.eye(group.n + 1))
         with pytest.raises(ShapeError):
             group.exp(np.zeros(group.dim + 1))
+        with pytest.raises(NumberError, match="not finite"):
+            group.exp(np.full(group.dim, np.nan))
 
     def test_it_is_a_value(self, group: Group) -> None:
         assert group == eval(repr(group)) and hash(group) == hash(eval(repr(group)))

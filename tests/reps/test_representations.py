@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from math import comb
 from typing import Any
 
@@ -120,7 +121,9 @@ class TestLaws:
             rep.character(np.eye(rep.group.n + 1))
 
     def test_it_is_a_value(self, rep: Representation) -> None:
-        assert rep == rep and hash(rep) == hash(rep) and repr(rep) is not None
+        again = copy.deepcopy(rep)
+        assert again == rep and hash(again) == hash(rep) and rep != Trivial(SO2(), 99)
+        assert " at 0x" not in repr(rep)
 
 
 class TestTheLawsCatchFaults:

@@ -110,6 +110,7 @@ class Group(ABC):
 
         Raises:
             ShapeError: the last axis is not one number for each generator.
+            NumberError: a coordinate is not finite.
         """
         self._check_coordinates(coordinates)
         return matrix_exponential(self.algebra(coordinates))
@@ -181,6 +182,10 @@ class Group(ABC):
                 f"one coordinate for each generator of {self}",
                 got=coordinates.shape,
                 expected=f"(…, {self.dim})",
+            )
+        if not np.all(np.isfinite(coordinates)):
+            raise NumberError(
+                f"coordinates of {self} that are not finite", got=coordinates, expected="numbers"
             )
 
 

@@ -17,7 +17,7 @@ from schur.groups.su2 import SU2, quaternion_of_spin_matrix
 Elements = Inexact[np.ndarray, "*batch n n"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Homomorphism:
     """A map φ from one group to another with φ(g h) = φ(g) φ(h).
 
@@ -43,6 +43,9 @@ class Homomorphism:
     def __call__(self, g: Inexact[np.ndarray, "*batch n n"]) -> Inexact[np.ndarray, "*batch m m"]:
         """φ(g) for each element."""
         return self.on_elements(g)
+
+    def __repr__(self) -> str:
+        return f"{self.source} -> {self.target}"
 
     def matrix(self) -> Float[np.ndarray, "k_source k_target"]:
         """The differential as an array."""

@@ -11,7 +11,7 @@ from schur.groups import Group
 from schur.reps.representation import Representation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dual(Representation):
     """How linear functions on the vectors transform: g -> ρ(g^-1)ᵀ.
 
@@ -37,6 +37,9 @@ class Dual(Representation):
 
     def _matrix(self, g: np.ndarray) -> np.ndarray:
         return np.swapaxes(self.base._matrix(self.group.inverse(g)), -1, -2)
+
+    def __repr__(self) -> str:
+        return f"({self.base!r}).dual()"
 
     def dual(self) -> Representation:  # type: ignore[override]
         """The dual of the dual is the representation itself."""

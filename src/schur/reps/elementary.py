@@ -147,6 +147,18 @@ class GeneratedRepresentation(Representation):
                 remedy="check the commutators, and that a full turn gives the unit matrix",
             )
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GeneratedRepresentation):
+            return NotImplemented
+        return (
+            self._group == other._group
+            and np.array_equal(self._generators, other._generators)
+            and np.array_equal(self._discrete, other._discrete)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._group, self._generators.shape, self._discrete.shape))
+
     def __repr__(self) -> str:
         return f"GeneratedRepresentation({self._group}, dim={self.dim})"
 

@@ -19,7 +19,7 @@ from schur.reps.representation import Representation
 _LARGEST_TABLE = 2**26
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Power(Representation):
     base: Representation
     degree: int
@@ -58,6 +58,9 @@ class _Power(Representation):
         out = np.stack([self._power(matrix) for matrix in one]) if len(one) else one
         return out.reshape(*batch, self.dim, self.dim)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base!r}, {self.degree})"
+
     def _power(self, matrix: np.ndarray) -> np.ndarray:
         tensors = self.embedding()
         for axis in range(self.degree):
@@ -65,7 +68,7 @@ class _Power(Representation):
         return self.embedding().reshape(-1, self.dim).T @ tensors.reshape(-1, self.dim)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SymmetricPower(_Power):
     """Sym^n: the tensors of n equal factors that every permutation leaves as they are.
 
@@ -95,7 +98,7 @@ class SymmetricPower(_Power):
         return _symmetric_tensors(self.base.dim, self.degree)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExteriorPower(_Power):
     """Λ^n: the tensors of n equal factors that change sign with every exchange.
 

@@ -64,6 +64,7 @@ class Representation(ABC):
             >>> Irreps("0o + 1o").matrix(-np.eye(3)).diagonal()
             array([-1., -1., -1., -1.])
         """
+        g = np.asarray(g)
         self.group.require(g)
         return self._matrix(g)
 
@@ -79,6 +80,7 @@ class Representation(ABC):
             >>> float(Irreps("2x1o").character(-np.eye(3)))
             -6.0
         """
+        g = np.asarray(g)
         self.group.require(g)
         return np.asarray(self._character(g))
 

@@ -14,7 +14,7 @@ from schur.reps.representation import Representation
 _KNOWN = (SO2_IN_SO3, SO3_IN_O3, SU2_ONTO_SO3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Restriction(Representation):
     """g -> ρ(φ(g)) for a homomorphism φ into the group of ρ.
 
@@ -55,6 +55,9 @@ class Restriction(Representation):
 
     def _character(self, g: np.ndarray) -> np.ndarray | np.number:
         return self.base._character(self.along(g))
+
+    def __repr__(self) -> str:
+        return f"({self.base!r}).restrict({self.along!r})"
 
 
 def homomorphism_between(source: Group, target: Group) -> Homomorphism:

@@ -46,6 +46,8 @@ class SU2Irrep(Irreducible):
                 got=self.j,
                 expected="0, 0.5, 1, 1.5, …",
             )
+        if float(self.j).is_integer():
+            object.__setattr__(self, "j", int(self.j))  # one way to print an integer spin
 
     @classmethod
     def up_to(cls, weight: float) -> Sequence[Self]:

@@ -13,7 +13,7 @@ from schur.reps.direct_sum import common_group
 from schur.reps.representation import Representation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TensorProduct(Representation):
     """ρ_1 ⊗ ρ_2 ⊗ … on Kronecker products of vectors, the first factor slowest.
 
@@ -54,8 +54,11 @@ class TensorProduct(Representation):
     def _character(self, g: np.ndarray) -> np.ndarray | np.number:
         return np.prod([factor._character(g) for factor in self.factors], axis=0)
 
+    def __repr__(self) -> str:
+        return " * ".join(f"({factor!r})" for factor in self.factors)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class OuterProduct(Representation):
     """ρ_1 ⊠ ρ_2 ⊠ …: each factor of a direct product of groups acts on its own index.
 
@@ -93,6 +96,9 @@ class OuterProduct(Representation):
     def _matrix(self, g: np.ndarray) -> np.ndarray:
         parts = [f._matrix(self.group.project(i, g)) for i, f in enumerate(self.factors)]
         return reduce(kronecker, parts)
+
+    def __repr__(self) -> str:
+        return f"OuterProduct({', '.join(map(repr, self.factors))})"
 
 
 def kronecker(
