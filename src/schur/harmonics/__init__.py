@@ -1,11 +1,11 @@
 """Spherical harmonics, Wigner matrices and sphere grids, in numpy."""
 
+from schur.harmonics.direction import inverse_length_gradient, squared_length
 from schur.harmonics.grids import SphereGrid, SphereTransform
 from schur.harmonics.spherical import (
     harmonic_values,
     solid_harmonic_form,
     solid_harmonics,
-    squared_length,
 )
 from schur.harmonics.wigner import euler_angles, wigner_d, wigner_d_of_rotation
 
@@ -14,6 +14,7 @@ __all__ = [
     "SphereTransform",
     "euler_angles",
     "harmonic_values",
+    "inverse_length_gradient",
     "solid_harmonic_form",
     "solid_harmonics",
     "squared_length",

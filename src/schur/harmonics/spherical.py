@@ -84,18 +84,6 @@ def harmonic_values(
     return evaluate(solid_harmonics(degrees, normalization), {"r": points})["harmonics"]
 
 
-def squared_length() -> Program:
-    """The program from `r` (x, y, z) to its `square`, x² + y² + z².
-
-    Example:
-        >>> evaluate(squared_length(), {"r": np.array([[1.0, 2.0, 2.0]])})["square"]
-        array([[9.]])
-    """
-    r, square = Operand("r", (Block(3, (), "1o"),)), Operand("square", (Block(1, (), "0e"),))
-    terms: list[_Term] = [(0, 1.0, ((r, k), (r, k))) for k in range(3)]
-    return Program((r,), (_statement(square, terms),), ("square",))
-
-
 def solid_harmonic_form(degree: int, normalization: str = "component") -> Form:
     """One degree as one form in which the operand `r` occurs `degree` times.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from schur.engine import Routine
 from schur.errors import DtypeError, NumberError, RepresentationError, ShapeError
-from schur.harmonics import solid_harmonics, squared_length
+from schur.harmonics import inverse_length_gradient, solid_harmonics, squared_length
 from schur.harmonics.wigner import quarter_turn
 from schur.reps import Irreps
 
@@ -20,6 +20,7 @@ _Asked = int | str | tuple[int, ...]
 
 _routines: dict[str, Routine] = {}
 _squared_length = Routine(squared_length())
+_inverse_length_gradient = Routine(inverse_length_gradient())
 
 
 def spherical_harmonics(
@@ -180,23 +181,49 @@ def _prepared(asked: _Asked, normalization: str, directions: bool) -> str:
 
 def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
     """1/|x|, and zero with zero derivatives where x has no length."""
-    squared = _squared_length(rows)
-    if _are_lengths(squared):
-        return squared.rsqrt()
-    squared = squared.masked_fill(
-        squared.detach() == inf, nan
-    )  # else 1/inf would pass for a number
+    if not torch.compiler.is_compiling():
+        return _InverseLength.apply(rows)
+    squared = (rows * rows).sum(-1, keepdim=True)  # operations that a compiler fuses
+    squared = squared.masked_fill(squared.detach() == inf, nan)
     short = squared.detach() < torch.finfo(squared.dtype).tiny
     return squared.masked_fill(short, 1.0).rsqrt().masked_fill(short, 0.0)
+
+
+class _InverseLength(torch.autograd.Function):
+    """`_inverse_length` for eager code: one routine a derivative, and a check of its input."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows: Tensor) -> Tensor:
+        squared = _squared_length(rows)
+        if _are_lengths(squared):
+            return squared.rsqrt_()
+        squared = squared.masked_fill(squared == inf, nan)  # else 1/inf would pass for a number
+        return squared.rsqrt().masked_fill(squared < torch.finfo(squared.dtype).tiny, 0.0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+        ctx.save_for_forward(*inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        rows, inverse = ctx.saved_tensors
+        return _inverse_length_gradient(rows, inverse, grad)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        rows, inverse = ctx.saved_tensors
+        return -(inverse**3) * (rows * tangent).sum(-1, keepdim=True)
 
 
 def _are_lengths(squared: Tensor) -> bool:
     """Whether it is known that all squared lengths are finite and not zero; raises if one is not.
 
-    A reduction that every call on the CPU pays, a hundredth of its time.  A device would have to
-    be waited for, and a graph that is being traced has no numbers yet.
+    One reduction, that every call on the CPU pays; another device would have to be waited for.
     """
-    if torch.compiler.is_compiling() or squared.device.type != "cpu" or squared.numel() == 0:
+    if squared.device.type != "cpu" or squared.numel() == 0:
         return False
     try:
         low, high = (float(bound) for bound in squared.detach().aminmax())
