@@ -45,6 +45,8 @@ class Routine:
         # Found once and held here, so that tracers see plain strings.
         self._keys = {name: operator.register_program(program, name) for name in ("torch", "c")}
         self._missing = c_backend.missing()
+        # A tracer cannot enter a cached property, but sees the value that one has kept.
+        _ = (program.indices, *(operand.size for operand in program.inputs))
 
     def __call__(
         self,
