@@ -94,6 +94,17 @@ def test_vectors_and_order() -> None:
     assert (np.diff(found.receivers) >= 0).all()
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_one_of_each_and_its_opposite_are_all(name: str) -> None:
+    generator = np.random.default_rng(3)
+    system = System([1] * 3, generator.uniform(-4, 4, (3, 3)), CELLS[name], True)
+    found = neighbour_list(system, 2.7)
+    half = found.one_of_each()
+    opposite = NeighbourList(half.receivers, half.senders, -half.shifts, -half.vectors)
+    assert len(found) == 2 * len(half) > 0
+    assert as_set(half) | as_set(opposite) == as_set(found)
+
+
 def test_no_pairs() -> None:
     assert len(neighbour_list(System([1], [[0, 0, 0]]), 5.0)) == 0
 

@@ -15,7 +15,9 @@ class PairModel(nn.Module):
         self.length = nn.Parameter(torch.tensor(1.1))
         self.cutoff = cutoff
 
-    def forward(self, vectors: Tensor, species: Tensor, edge_index: Tensor) -> Tensor:
+    def forward(
+        self, vectors: Tensor, species: Tensor, edge_index: Tensor, paired: bool = False
+    ) -> Tensor:
         """(edges, 3), (atoms,), (2, edges) -> (atoms,)."""
         senders, receivers = edge_index
         r = torch.linalg.vector_norm(vectors, dim=1)

@@ -10,7 +10,7 @@ from schur.atoms.batch import AtomicDataset
 from schur.atoms.modelfile import build_potential
 from schur.atoms.potential import Potential, Prediction
 from schur.atoms.system import System
-from schur.errors import RepresentationError
+from schur.errors import RepresentationError, ShapeError
 from schur.models.mace import MACE, MACEConfig
 
 ELEMENTS = (1, 6, 8)
@@ -251,6 +251,15 @@ def test_gradients_of_a_force_loss(potential: Potential) -> None:
 
     errors = [abs((at(s) - at(-s)) / (2 * s) - slope) / abs(slope) for s in (4e-4, 2e-4)]
     assert errors[1] < 1e-4 and errors[0] / errors[1] == pytest.approx(4.0, rel=0.1)
+
+
+def test_paired_edges_give_the_same_and_are_checked(potential: Potential) -> None:
+    batch = AtomicDataset([molecule()], ELEMENTS, CUTOFF, torch.float64).batch([0])
+    arguments = batch.vectors, batch.species, batch.edge_index
+    paired = potential.model(*arguments, paired=True)
+    assert torch.allclose(paired, potential.model(*arguments), rtol=1e-13, atol=1e-13)
+    with pytest.raises(ShapeError, match="opposite pairs"):
+        potential.model(batch.vectors, batch.species, batch.edge_index.roll(1, 1), paired=True)
 
 
 def test_parameters_depend_on_the_seed_alone() -> None:

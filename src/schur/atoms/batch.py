@@ -17,7 +17,10 @@ from .system import System
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Systems side by side; atoms are numbered through, edges are sorted by receiver.
+    """Systems side by side; atoms are numbered through.
+
+    Edges come in opposite pairs: edge k + edges/2 is edge k with sender and receiver exchanged and
+    its vector reversed, so that what depends on distances alone need be computed for one half.
 
     Args:
         species: (atoms,) index of each atom's element in the list of elements.
@@ -62,7 +65,7 @@ class _Entry:
 
     system: System
     species: np.ndarray
-    pairs: NeighbourList
+    half: NeighbourList
 
 
 class AtomicDataset:
@@ -82,8 +85,8 @@ class AtomicDataset:
         >>> data = AtomicDataset([h2, h2], (1,), cutoff=2.0, dtype=torch.float64)
         >>> batch = data.batch([0, 1])
         >>> batch.edge_index
-        tensor([[1, 0, 3, 2],
-                [0, 1, 2, 3]])
+        tensor([[0, 2, 1, 3],
+                [1, 3, 0, 2]])
     """
 
     def __init__(
@@ -110,13 +113,13 @@ class AtomicDataset:
         return _Entry(
             system,
             species_index(system, self.elements),
-            neighbour_list(system, self.cutoff),
+            neighbour_list(system, self.cutoff).one_of_each(),
         )
 
     def mean_neighbours(self) -> float:
         """Mean number of neighbours of an atom, over all systems."""
         atoms = sum(len(entry.system) for entry in self._entries)
-        return sum(len(entry.pairs) for entry in self._entries) / max(atoms, 1)
+        return 2 * sum(len(entry.half) for entry in self._entries) / max(atoms, 1)
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Joins the systems of these indices."""
@@ -124,15 +127,17 @@ class AtomicDataset:
         sizes = np.array([len(entry.system) for entry in entries])
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         edges = [
-            np.stack([entry.pairs.senders, entry.pairs.receivers]) + start
+            np.stack([entry.half.senders, entry.half.receivers]) + start
             for entry, start in zip(entries, starts, strict=True)
         ]
+        half = np.concatenate(edges, axis=1)
+        vectors = np.concatenate([entry.half.vectors for entry in entries])
         systems = [entry.system for entry in entries]
         dtype = self.dtype
         return Batch(
             species=torch.from_numpy(np.concatenate([entry.species for entry in entries])),
-            vectors=_tensor(np.concatenate([entry.pairs.vectors for entry in entries]), dtype),
-            edge_index=torch.from_numpy(np.concatenate(edges, axis=1)),
+            vectors=_tensor(np.concatenate([vectors, -vectors]), dtype),
+            edge_index=torch.from_numpy(np.concatenate([half, half[::-1]], axis=1)),
             system=torch.from_numpy(np.repeat(np.arange(len(entries)), sizes)),
             sizes=torch.from_numpy(sizes.astype(np.float64)),
             volumes=torch.from_numpy(np.array([s.volume or 1.0 for s in systems])),

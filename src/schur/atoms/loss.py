@@ -27,10 +27,10 @@ class LossConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    energy: float = Field(default=1.0, ge=0)
+    energy: float = Field(default=5.0, ge=0)
     forces: float = Field(default=1.0, ge=0)
     stress: float = Field(default=0.0, ge=0)
-    late_energy: float = Field(default=10.0, ge=0)
+    late_energy: float = Field(default=50.0, ge=0)
     huber: float | None = Field(default=None, gt=0)
 
 

@@ -31,6 +31,17 @@ class NeighbourList:
     def __len__(self) -> int:
         return int(self.senders.shape[0])
 
+    def one_of_each(self) -> NeighbourList:
+        """One direction of each pair: sender before receiver, or the larger shift for an image.
+
+        The other direction has sender and receiver exchanged, and vector and shift reversed.
+        """
+        same = self.senders == self.receivers
+        keep = (self.senders < self.receivers) | (same & (_first_sign(self.shifts) > 0))
+        return NeighbourList(
+            self.senders[keep], self.receivers[keep], self.shifts[keep], self.vectors[keep]
+        )
+
 
 def neighbour_list(system: System, cutoff: float) -> NeighbourList:
     """All pairs with 0 < distance < cutoff; an atom meets its own images but not itself.
@@ -61,6 +72,13 @@ def neighbour_list(system: System, cutoff: float) -> NeighbourList:
     moved = system.positions[senders] + shifts @ cell
     vectors = system.positions[receivers] - moved
     return NeighbourList(senders, receivers, shifts, vectors)
+
+
+def _first_sign(shifts: np.ndarray) -> np.ndarray:
+    """Sign of the first entry of each row that is not zero."""
+    signs = np.sign(shifts)
+    first = np.where(signs[:, 0] != 0, signs[:, 0], signs[:, 1])
+    return np.where(first != 0, first, signs[:, 2])
 
 
 def complete_cell(system: System) -> Float[np.ndarray, "3 3"]:

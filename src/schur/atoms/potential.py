@@ -16,8 +16,10 @@ from .batch import Batch
 class AtomicModel(Protocol):
     """What an architecture offers: one number an atom from species and edge vectors."""
 
-    def __call__(self, vectors: Tensor, species: Tensor, edge_index: Tensor) -> Tensor:
-        """(edges, 3), (atoms,), (2, edges) -> (atoms,)."""
+    def __call__(
+        self, vectors: Tensor, species: Tensor, edge_index: Tensor, paired: bool = False
+    ) -> Tensor:
+        """(edges, 3), (atoms,), (2, edges) -> (atoms,); edges `paired` as a `Batch` has them."""
         ...
 
 
@@ -101,7 +103,7 @@ class Potential(nn.Module):
         # Forces are a gradient whatever the caller's grad mode.
         with torch.set_grad_enabled(wants_gradient or torch.is_grad_enabled()):
             vectors = batch.vectors.detach().requires_grad_(wants_gradient)
-            raw = self.model(vectors, batch.species, batch.edge_index)
+            raw = self.model(vectors, batch.species, batch.edge_index, paired=True)
             reference = torch.tensor(self.reference, dtype=torch.float64, device=vectors.device)[
                 batch.species
             ]

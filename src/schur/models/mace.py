@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ..errors import RepresentationError
+from ..errors import RepresentationError, ShapeError
 from ..nn.activation import Activation
 from ..nn.convolution import Convolution
 from ..nn.cutoffs import PolynomialCutoff
@@ -51,7 +51,7 @@ class MACEConfig(BaseModel):
     correlation: int = Field(default=3, ge=1, le=4)
     layers: int = Field(default=2, ge=1)
     radial: int = Field(default=8, ge=1)
-    radial_hidden: tuple[int, ...] = (64, 64, 64)
+    radial_hidden: tuple[int, ...] = (64, 32)
     envelope: int = Field(default=5, ge=2)
     readout: int = Field(default=16, ge=1)
 
@@ -115,6 +115,7 @@ class MACE(nn.Module):
         vectors: Float[Tensor, "edges 3"],
         species: Int[Tensor, " atoms"],
         edge_index: Int[Tensor, "2 edges"],
+        paired: bool = False,
     ) -> Float[Tensor, " atoms"]:
         """One number for each atom; invariant to rotation, inversion and permutation.
 
@@ -122,9 +123,17 @@ class MACE(nn.Module):
             vectors: r_receiver - r_sender, Å.
             species: index of each atom's element.
             edge_index: senders and receivers.
+            paired: the second half of the edges is the first half reversed, in its order; what
+                depends on distances alone is then computed once for both.
+
+        Raises:
+            ShapeError: edges said to be paired that are not.
         """
+        if paired:
+            check_paired(edge_index)
         graph = Graph(edge_index, len(species))
-        length = torch.linalg.vector_norm(vectors, dim=1)
+        distinct = vectors[: len(vectors) // 2] if paired else vectors
+        length = torch.linalg.vector_norm(distinct, dim=1)
         radial = self.radial(length)
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
         features = self.embedding[species]
@@ -170,8 +179,11 @@ class MACELayer(nn.Module):
     def forward(
         self, features: Tensor, species: Tensor, harmonics: Tensor, radial: Tensor, graph: Graph
     ) -> Tensor:
-        """(atoms, rep_in.dim) -> (atoms, rep_out.dim)."""
-        message = self.convolution(self.up(features), harmonics, self.weights(radial), graph)
+        """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
+        weights = self.weights(radial)
+        if len(weights) < len(harmonics):
+            weights = torch.cat([weights, weights])
+        message = self.convolution(self.up(features), harmonics, weights, graph)
         message = self.mix(message) * self.scale
         many = self.contraction(message, species)
         return self.update(many) + self.residual(features, species=species)
@@ -189,6 +201,20 @@ class ScalarReadout(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(atoms, channels) -> (atoms, 1)."""
         return self.second(self.activation(self.first(features)))
+
+
+def check_paired(edge_index: Tensor) -> None:
+    """Raise ShapeError unless the second half of the edges is the first half reversed."""
+    half = edge_index.shape[1] // 2
+    if edge_index.shape[1] % 2 or not torch.equal(
+        edge_index[:, half:], edge_index[:, :half].flip(0)
+    ):
+        raise ShapeError(
+            "these edges do not come in opposite pairs",
+            got=f"{edge_index.shape[1]} edges in another order",
+            expected="edge k + edges/2 to be edge k with sender and receiver exchanged",
+            remedy="leave out paired=True",
+        )
 
 
 def hidden_channels(hidden: Irreps) -> int:
