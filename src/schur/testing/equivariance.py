@@ -113,7 +113,7 @@ def assert_equivariant(
 
 
 def _plain(value: Any) -> Tensor:
-    return value.data if isinstance(value, GeometricTensor) else value
+    return (value.data if isinstance(value, GeometricTensor) else value).detach()
 
 
 def _rotated(argument: Any, rep: Irreps, R: Tensor) -> Any:
