@@ -95,7 +95,7 @@ class TestReferences:
     def test_forty_digits(self, degree: int) -> None:
         """The polynomial with exact coefficients, evaluated in forty digits."""
         with mpmath.workdps(40):
-            for point in unit_vectors(3):
+            for point in unit_vectors(3)[::3]:
                 x, y, z = (mpmath.mpf(float(v)) for v in point)
                 value = harmonic_values([degree], point[None])[0]
                 for m in range(degree + 1):

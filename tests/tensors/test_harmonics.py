@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -219,18 +221,43 @@ class TestTransforms:
         hessian = torch.autograd.functional.hessian(scalar, x[0])
         assert_close(torch.func.hessian(scalar)(x[0]), hessian, 50)
 
-    def test_compiled_whole(self) -> None:
-        def scalar(x: Tensor) -> Tensor:
-            return (spherical_harmonics("0e+1o+2e", x, True) ** 3).sum()
+    def test_forward_mode(self) -> None:
+        x, tangent = vectors(4), vectors(4, seed=1)
 
-        compiled = torch.compile(scalar, fullgraph=True, backend="aot_eager")
-        results = []
-        for function in (scalar, compiled):
-            x = vectors(5).requires_grad_()
-            value = function(x)
-            results.append((value.detach(), *torch.autograd.grad(value, x)))
-        for ours, expected in zip(*results, strict=True):
-            assert_close(ours, expected, 20)
+        def function(v: Tensor) -> Tensor:
+            return spherical_harmonics([0, 1, 3], v, True)
+
+        forward = torch.func.jvp(function, (x,), (tangent,))[1]
+        jacobian = torch.autograd.functional.jacobian(function, x)
+        assert isinstance(jacobian, Tensor)
+        assert_close(forward, torch.einsum("abcd,cd->ab", jacobian, tangent), 50)
+
+    def test_compiled_and_exported_whole(self) -> None:
+        """In an interpreter of its own: here the checkers of shapes would be traced too."""
+        done = subprocess.run(
+            [sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+
+
+TRACED = """
+import torch
+from schur.tensors.harmonics import spherical_harmonics, wigner_D
+
+class Scalar(torch.nn.Module):
+    def forward(self, x):
+        turned = spherical_harmonics("2e+1o+2e", x, True)[:, :5, None] * wigner_D(2, *x.T)
+        return (turned**3).sum()
+
+x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+expected = Scalar()(x)
+(gradient,) = torch.autograd.grad(expected, x)
+compiled = torch.compile(Scalar(), fullgraph=True, backend="aot_eager")(x)
+torch.testing.assert_close(compiled, expected, rtol=0, atol=1e-13)
+torch.testing.assert_close(torch.autograd.grad(compiled, x)[0], gradient, rtol=0, atol=1e-12)
+exported = torch.export.export(Scalar(), (x.detach(),)).module()
+torch.testing.assert_close(exported(x.detach()), expected.detach(), rtol=0, atol=1e-13)
+"""
 
 
 @pytest.mark.parametrize(

@@ -208,14 +208,14 @@ class _InverseLength(torch.autograd.Function):
         ctx.save_for_forward(*inputs, output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         rows, inverse = ctx.saved_tensors
-        return _inverse_length_gradient(rows, inverse, grad)
+        return _inverse_length_gradient(rows, inverse, *grad_outputs)
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
         rows, inverse = ctx.saved_tensors
-        return -(inverse**3) * (rows * tangent).sum(-1, keepdim=True)
+        return -(inverse**3) * (rows * grad_inputs[0]).sum(-1, keepdim=True)
 
 
 def _are_lengths(squared: Tensor) -> bool:
