@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from schur import engine, errors, forms, groups, harmonics, nn, products, reps, tensors
+    from schur import (
+        engine,
+        errors,
+        forms,
+        groups,
+        harmonics,
+        nn,
+        products,
+        reps,
+        tensors,
+        testing,
+    )
     from schur.reps import Irrep, Irreps, clebsch_gordan
     from schur.tensors import GeometricTensor, Graph
     from schur.tensors.harmonics import spherical_harmonics, wigner_D
@@ -44,6 +55,7 @@ __all__ = [
     "products",
     "reps",
     "tensors",
+    "testing",
 ]
 
 # Public name -> the module that defines it; the other names are parts of the package.

@@ -1,0 +1,34 @@
+"""`schur train` on a file of structures: small copper clusters, labelled by ASE's EMT potential."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.io import write
+
+TETRAHEDRON = 1.8 * np.array(
+    [[0.5, 0.5, 0.5], [0.5, -0.5, -0.5], [-0.5, 0.5, -0.5], [-0.5, -0.5, 0.5]]
+)
+
+
+def cluster(seed: int) -> Atoms:
+    """Four atoms displaced at random, with energy and forces."""
+    atoms = Atoms("Cu4", TETRAHEDRON)
+    atoms.rattle(0.1, seed=seed)
+    atoms.calc = EMT()
+    atoms.get_forces()
+    return atoms
+
+
+with tempfile.TemporaryDirectory() as folder:
+    data, run = Path(folder, "copper.xyz"), Path(folder, "run")
+    write(data, [cluster(seed) for seed in range(80)])
+    command = [sys.executable, "-m", "schur.cli", "train", str(data)]
+    subprocess.run([*command, "--time-limit", "10s", "-o", str(run)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "schur.cli", "info", str(run / "model.schur")], check=True
+    )
