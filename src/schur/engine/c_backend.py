@@ -228,7 +228,7 @@ class _Compiled:
     ) -> None:
         order, start = sort or (None, None)
         shared_bytes = sum(target.size for target in kernel.shared) * self.itemsize
-        most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if kernel.shared else 256
+        most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if shared_bytes else 256
         grain = max(1, -(-rows // most))
         if start is None:
             # In lanes only the last item may have a rest that does not fill a vector.
@@ -244,7 +244,8 @@ class _Compiled:
         if kernel.shared or summed:
             partial = (ctypes.c_void_p * len(held))()
             for target, pieces in [(t, count) for t in kernel.shared] + [(t, splits) for t in summed]:
-                buffers.append(torch.empty(pieces * target.size * self.itemsize, dtype=torch.uint8))
+                size = pieces * target.size * self.itemsize
+                buffers.append(torch.empty(size, dtype=torch.uint8, device="cpu"))
                 partial[target.slot] = buffers[-1].data_ptr()  # pyright: ignore[reportArgumentType]
         call = _Call(
             ctypes.addressof(held),
@@ -284,11 +285,11 @@ def _length_position(operand: Operand, numbers: dict[str, int]) -> int | None:
 @lru_cache(maxsize=256)
 def _row_items(rows: int, grain: int) -> tuple[Tensor, int]:
     """Items of `grain` rows each in the rows' own order."""
-    first = torch.arange(0, rows, grain)
-    items = torch.zeros(len(first), _ITEM_WORDS, dtype=torch.int64)
+    first = torch.arange(0, rows, grain, device="cpu")
+    items = torch.zeros(len(first), _ITEM_WORDS, dtype=torch.int64, device="cpu")
     items[:, 2] = first
     items[:, 3] = (first + grain).clamp_(max=rows)
-    items[:, 4] = torch.arange(len(first))
+    items[:, 4] = torch.arange(len(first), device="cpu")
     items[:, 5] = -1
     return items, len(first)
 
@@ -297,7 +298,7 @@ def _segment_items(start: Tensor, rows: int, grain: int, longest: int) -> tuple[
     """Items of whole entries of the walked index, and pieces of entries with very many rows."""
     segments = start.numel() - 1
     bound = rows // grain + segments // (4 * grain) + 3 * (rows // longest) + 4
-    items = torch.empty(bound, _ITEM_WORDS, dtype=torch.int64)
+    items = torch.empty(bound, _ITEM_WORDS, dtype=torch.int64, device="cpu")
     splits = ctypes.c_int64()
     count = _runtime().plan_segments(
         start.data_ptr(), segments, grain, longest, items.data_ptr(), ctypes.byref(splits)

@@ -239,7 +239,9 @@ class _GroupText:
         parameters += [f"V *restrict l{k}" for k in self.lanes]
         parameters += [f"const T *f{k}" for k in self.ahead]
         lines = [f"static __attribute__((noinline)) void {self.name}({', '.join(parameters)}) {{"]
-        scalars = [n for n in self.graph.reachable(self._roots()) if not self.graph.vector[n]]
+        nodes = self.graph.reachable(self._roots())
+        # Constants are written where they are used.
+        scalars = [n for n in nodes if not self.graph.vector[n] and n not in self.graph.constants]
         depth = len(self.group.outer)
         for level in range(depth + 1):
             if level:

@@ -284,6 +284,8 @@ class _Nester:
             return constant
         for ref, rest in children.items():
             pairs.append((self.load(ref), self.horner(rest)))
+        if constant:
+            pairs.append((self.graph.constant(constant), 1.0))
         return self.graph.sum(pairs)
 
     def polynomial(self, terms: dict[tuple[Ref, ...], float]) -> Node | float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from schur.errors import BackendError
 from schur.forms import Program, derivative, linearised
@@ -58,16 +59,22 @@ def call(
 ) -> Sequence[Tensor]:
     """Apply the program `key` to tensors.
 
-    Compiled and exported graphs get the operator; eager code gets an autograd function around
-    it, which costs less a call and which the transforms of torch.func understand.
+    Compiled and exported graphs get the operator, as do tensors without memory; eager code gets an
+    autograd function around it, which costs less a call and which the transforms of torch.func
+    and forward-mode differentiation understand.
     """
-    if torch.compiler.is_compiling():
+    if _is_traced() or values[0].is_meta:
         return torch.ops.schur.run(list(values), list(indices), key, list(lengths))
-    if torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return _Transformable.apply(key, list(lengths), len(values), *values, *indices)
     if torch.is_grad_enabled() and any(value.requires_grad for value in values):
         return _Run.apply(key, lengths, len(values), *values, *indices)
     return _execute(values, indices, key, lengths)
+
+
+def _is_traced() -> bool:
+    """Whether someone else than the interpreter looks at each operation: its tensors may be fake."""
+    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def _execute(
