@@ -38,7 +38,7 @@ def empty(*shape: int, like: Tensor) -> Tensor:
         return like.new_empty(shape)
     # While a tensor lives it holds a view of its block, and that is a reference to the block.
     flat = torch.frombuffer(_block(size), dtype=like.dtype, count=prod(shape))
-    return flat.view(shape)
+    return flat.resize_(shape)  # a view would be refused where the caller writes into it
 
 
 def _block(size: int) -> mmap.mmap:

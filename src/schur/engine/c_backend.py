@@ -176,7 +176,7 @@ class _Compiled:
         rows = lengths[0]
         tensors: list[Tensor | None] = [None] * len(self.program.values)
         for slot, value in enumerate(values):
-            tensors[slot] = value.contiguous()
+            tensors[slot] = value.contiguous().resolve_neg()
         for slot, position, size in self.allocated:
             shape = (size,) if position is None else (lengths[position], size)
             tensors[slot] = allocation.empty(*shape, like=values[0])

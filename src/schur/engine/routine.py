@@ -69,12 +69,16 @@ class Routine:
             ShapeError, DtypeError, IndexRangeError: if an argument does not fit.
         """
         tensors = _checked(self.program, values)
-        lengths = _lengths(self.program, tensors, indices or {}, sizes or {})
-        arrays = _index_arrays(self.program, indices or {}, lengths)
+        arrays = _index_arrays(self.program, indices or {}, tensors[0].device)
+        lengths = _lengths(self.program, tensors, arrays, sizes or {})
         name = backends.choose(self.backend, tensors[0], self._missing)
         extents = [lengths["rows"], *(lengths[index] for index in self.program.indices)]
         outputs = operator.call(tensors, arrays, self._keys[name], extents)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def __reduce__(self) -> tuple[type[Routine], tuple[Program, Backend]]:
+        """Copies and pickles are built anew, so that the process that loads one knows its program."""
+        return Routine, (self.program, self.backend)
 
     def __repr__(self) -> str:
         inputs = ", ".join(operand.name for operand in self.program.inputs)
@@ -90,6 +94,14 @@ def _checked(program: Program, values: tuple[Tensor, ...]) -> list[Tensor]:
             expected=[operand.name for operand in program.inputs],
         )
     tensors = list(values)
+    for operand, tensor in zip(program.inputs, tensors, strict=True):
+        if not (isinstance(tensor, Tensor) and tensor.is_floating_point()):
+            raise DtypeError(
+                f"operand {operand.name!r} does not hold real floating-point numbers",
+                got=tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__,
+                expected="a tensor of float32, float64 or another floating-point type",
+                remedy="convert it with torch.as_tensor(x, dtype=...)",
+            )
     if any(tensor.dtype != tensors[0].dtype for tensor in tensors):
         tensors = _one_dtype(program, tensors)
     for operand, tensor in zip(program.inputs, tensors, strict=True):
@@ -128,7 +140,7 @@ def _one_dtype(program: Program, tensors: list[Tensor]) -> list[Tensor]:
 def _lengths(
     program: Program,
     tensors: list[Tensor],
-    indices: Mapping[str, Tensor | Sorted],
+    arrays: list[Tensor],
     sizes: Mapping[str, int],
 ) -> dict[str, int]:
     """The number of rows and the table length of each index, each told consistently."""
@@ -141,17 +153,16 @@ def _lengths(
             )
 
     for name, length in sizes.items():
+        if length < 0:
+            raise ShapeError(f"sizes[{name!r}] is no length", got=length, expected="at least 0")
         tell(name, length, f"sizes[{name!r}]")
     for operand, tensor in zip(program.inputs, tensors, strict=True):
         if operand.mode != "shared":
             tell(operand.index or "rows", tensor.shape[0], f"operand {operand.name!r}")
-    for name in program.indices:
-        if name not in indices:
-            raise ShapeError("an index array is missing", got=list(indices), expected=name)
-        index = indices[name]
-        if isinstance(index, Sorted):
-            tell(name, index.size, f"the sorted index {name!r}")
-            index = index.index
+    for k, name in enumerate(program.indices):
+        index, _, start = arrays[3 * k : 3 * k + 3]
+        if start.shape[0]:
+            tell(name, start.shape[0] - 1, f"the sorted index {name!r}")
         tell("rows", index.shape[0], f"index {name!r}")
     missing = [name for name in ("rows", *program.indices) if name not in found]
     if missing:
@@ -164,12 +175,21 @@ def _lengths(
 
 
 def _index_arrays(
-    program: Program, indices: Mapping[str, Tensor | Sorted], lengths: Mapping[str, int]
+    program: Program, indices: Mapping[str, Tensor | Sorted], device: torch.device
 ) -> list[Tensor]:
     """Index, order and start of every index name; the last two empty where no sort is carried."""
     arrays: list[Tensor] = []
     for name in program.indices:
+        if name not in indices:
+            raise ShapeError("an index array is missing", got=list(indices), expected=name)
         index = indices[name]
+        if index.device != device:
+            raise DtypeError(
+                f"index {name!r} is on another device than the operands",
+                got=index.device,
+                expected=device,
+                remedy="move it with .to(device)",
+            )
         if isinstance(index, Sorted):
             arrays += [index.index, index.order, index.start]
         else:

@@ -62,7 +62,8 @@ class Sorted:
     """
 
     def __init__(self, index: Int[Tensor, " rows"], size: int) -> None:
-        self.index = as_index(index)
+        # A copy: what the caller writes into the index later must not contradict the sort.
+        self.index = as_index(index).clone()
         check_bounds(self.index, size)
         self.size = size
         # order[start[n]:start[n + 1]] are the rows that point to entry n, in their own order.
@@ -70,6 +71,11 @@ class Sorted:
         counts = torch.bincount(self.index, minlength=size)
         self.start = torch.zeros(size + 1, dtype=torch.int64, device=self.index.device)
         torch.cumsum(counts, 0, out=self.start[1:])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the index and its sort lie."""
+        return self.index.device
 
     def to(self, device: torch.device | str) -> Sorted:
         """The same on another device."""

@@ -70,7 +70,8 @@ def _block(
     """One block of one operand for every row: (rows or 1, components, *channels)."""
     shape = operand.blocks[block]
     start = operand.offsets[block]
-    table = known[operand.name].reshape(-1, operand.size)[:, start : start + shape.size]
+    table = known[operand.name]
+    table = (table[None] if operand.mode == "shared" else table)[:, start : start + shape.size]
     if operand.index is not None:
         table = table[indices[operand.index]]
     return table.reshape(table.shape[0], shape.components, *shape.channels)
@@ -88,7 +89,7 @@ def _add_path(
     factor = path.factors[slot]
     block = target.blocks[factor.block]
     start = target.offsets[factor.block]
-    view = rows[:, start : start + block.size].view(-1, block.components, *block.channels)
+    view = rows[:, start : start + block.size].view(len(rows), block.components, *block.channels)
     others = [k for k in range(len(path.factors)) if k != slot]
     arrays = [_block(known, form.by_name[path.factors[k].operand], path.factors[k].block, indices) for k in others]
     letters = [path.factors[k].letters for k in others]
