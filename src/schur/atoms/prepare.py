@@ -128,7 +128,7 @@ def scale_and_shift(systems: Sequence[System], reference: ReferenceEnergies) -> 
     """Typical size and mean of an atom's energy, as `Prepared` describes them.
 
     Example:
-        >>> h2 = System([1, 1], [[0, 0, 0], [0, 0, 1]], energy=-3, forces=[[0, 0, 2], [0, 0, -2]])
+        >>> h2 = System([1, 1], [[0, 0, 0], [0, 0, 1]], energy=-3.0, forces=[[0, 0, 2], [0, 0, -2]])
         >>> scale, shift = scale_and_shift([h2], ReferenceEnergies({1: -1.0}, "given"))
         >>> round(scale, 4), shift
         (1.1547, -0.5)

@@ -93,7 +93,7 @@ class System:
     @property
     def formula(self) -> str:
         """Chemical formula in Hill's order."""
-        return formula(self.numbers)
+        return formula(self.numbers.tolist())
 
     @property
     def periodic(self) -> bool:

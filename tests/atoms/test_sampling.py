@@ -1,0 +1,101 @@
+"""Langevin dynamics samples the canonical ensemble; the semi-empirical method is read rightly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from schur.atoms.langevin import langevin
+from schur.atoms.sampling import Chain, isolated_atoms, run_chain, sample_molecule
+from schur.atoms.units import BOLTZMANN
+from schur.errors import DataError, NumberError
+
+
+def spring(positions: np.ndarray) -> tuple[float, np.ndarray]:
+    return 2.5 * float((positions**2).sum()), -5.0 * positions
+
+
+def spread(temperature: float, masses: np.ndarray, steps: int = 4000) -> float:
+    """Mean square of positions on springs of 5 eV/Å^2, over many particles."""
+    chain = langevin(
+        spring,
+        np.zeros((len(masses), 3)),
+        masses,
+        temperature=temperature,
+        timestep=1.0,
+        friction=0.05,
+        generator=np.random.default_rng(0),
+    )
+    squares = [float((next(chain)[0] ** 2).mean()) for _ in range(steps)]
+    return float(np.mean(squares[500:]))
+
+
+@pytest.mark.parametrize("mass", [1.0, 12.0])
+def test_equipartition(mass: float) -> None:
+    """<x²> = kT / k, whatever the mass."""
+    expected = BOLTZMANN * 500.0 / 5.0
+    # 120 coordinates, some hundred independent samples of each: one percent.
+    assert spread(500.0, np.full(40, mass)) == pytest.approx(expected, rel=0.04)
+
+
+def test_the_measurement_tells_temperatures_apart() -> None:
+    assert spread(550.0, np.full(40, 12.0)) > 1.05 * BOLTZMANN * 500.0 / 5.0
+
+
+def test_dynamics_that_explode_stop() -> None:
+    chain = langevin(
+        lambda r: (float("nan"), r * np.nan),
+        np.zeros((1, 3)),
+        np.ones(1),
+        temperature=300.0,
+        timestep=1.0,
+        friction=0.01,
+        generator=np.random.default_rng(0),
+    )
+    with pytest.raises(NumberError, match="left the finite numbers"):
+        next(chain)
+
+
+WATER = ((0.0, 0.0, 0.0), (0.96, 0.0, 0.0), (-0.24, 0.93, 0.0))
+
+
+def test_chain_repeats_and_its_forces_are_gradients() -> None:
+    pytest.importorskip("tblite")
+    chain = Chain((8, 1, 1), WATER, "GFN2-xTB", 300.0, 3, (0, 0), spacing=2, burn_in=2)
+    first, second = run_chain(chain), run_chain(chain)
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    assert first["positions"].shape == (3, 3, 3)
+
+    from schur.atoms.sampling import _single_point
+
+    forces = _single_point("GFN2-xTB", np.array([8, 1, 1]))
+    position = first["positions"][0]
+    direction = np.random.default_rng(0).standard_normal((3, 3))
+    step = 1e-3
+    slope = (forces(position + step * direction)[0] - forces(position - step * direction)[0]) / (
+        2 * step
+    )
+    assert slope == pytest.approx(-float((first["forces"][0] * direction).sum()), rel=1e-4)
+
+
+def test_sampled_molecule_is_a_data_set() -> None:
+    pytest.importorskip("tblite")
+    frames = sample_molecule("H2O", frames=3, temperatures=(300.0, 500.0))
+    assert [frame.info["config_type"] for frame in frames] == [
+        "300K",
+        "300K",
+        "500K",
+        "isolated_atom",
+        "isolated_atom",
+    ]
+    assert all("forces" in frame.arrays for frame in frames[:3])
+    hydrogen, oxygen = isolated_atoms([1, 8], "GFN2-xTB")
+    atoms = 2 * hydrogen.info["energy"] + oxygen.info["energy"]
+    binding = frames[0].info["energy"] - atoms
+    assert -20.0 < binding < -5.0
+
+
+def test_unknown_molecule() -> None:
+    pytest.importorskip("tblite")
+    with pytest.raises(DataError, match="not known"):
+        sample_molecule("unobtainium", frames=1)

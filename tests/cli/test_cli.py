@@ -1,0 +1,166 @@
+"""The commands, from a file of structures to errors on held-out frames."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from schur.atoms.extxyz import Frame, write_frames
+from schur.cli import app
+from schur.cli.training import seconds, split_words
+from schur.errors import DataError
+
+TINY = [
+    "model.hidden=4x0e",
+    "model.edge_lmax=1",
+    "model.correlation=2",
+    "model.layers=1",
+    "model.radial_hidden=[8]",
+    "model.cutoff=3.0",
+    "training.epochs=3",
+]
+
+
+def schur(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def springs(count: int, seed: int = 0, **extra: object) -> list[Frame]:
+    """Three atoms on springs: forces and energies of one another."""
+    generator = np.random.default_rng(seed)
+    rest = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    frames = []
+    for _ in range(count):
+        shift = generator.normal(0, 0.05, (3, 3))
+        shift -= shift.mean(0)
+        energy = -10.0 + 0.5 * 20.0 * float((shift**2).sum())
+        info = {"energy": energy, **extra}
+        frames.append(Frame(np.array([8, 1, 1]), rest + shift, info, {"forces": -20.0 * shift}))
+    return frames
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished tiny run."""
+    folder = tmp_path_factory.mktemp("run")
+    write_frames(folder / "data.xyz", springs(30))
+    result = schur("train", folder / "data.xyz", "-o", folder / "out", *TINY)
+    assert result.exit_code == 0, result.output
+    (folder / "log.txt").write_text(result.output)
+    return folder
+
+
+def test_help_answers_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, schur.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    result = schur("--help")
+    assert result.exit_code == 0 and "train" in result.output and "demo" in result.output
+
+
+def test_train_prints_what_it_decided_and_how_good_it_is(run: Path) -> None:
+    log = (run / "log.txt").read_text()
+    for text in (
+        "energy: 'energy' in 30 frames",
+        "split at random (seed 0): 25 train, 2 valid, 3 test",
+        "E0 (least squares over 25 frames)",
+        "hidden: 4x0e",
+        "ended by epochs after 3 epochs",
+        "force errors by element",
+    ):
+        assert text in log
+    assert max(len(line) for line in log.splitlines() if not line.startswith("model:")) <= 80
+
+
+def test_train_writes_everything(run: Path) -> None:
+    out = run / "out"
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"model.schur", "config.yaml", "history.csv", "metrics.json", "metrics.csv"}
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["epochs"] == 3 and set(metrics["errors"]) == {"train", "valid", "test"}
+    rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert yaml.safe_load((out / "config.yaml").read_text())["model"]["hidden"] == "4x0e"
+
+
+def test_written_configuration_trains_the_same_model(run: Path, tmp_path: Path) -> None:
+    result = schur("train", run / "out" / "config.yaml", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    first, second = (
+        json.loads((folder / "metrics.json").read_text())["errors"]["test"]["total"]
+        for folder in (run / "out", tmp_path)
+    )
+    assert first == second
+
+
+def test_eval_agrees_with_the_run(run: Path, tmp_path: Path) -> None:
+    """The model file alone gives the errors that training reported."""
+    result = schur("eval", run / "out" / "model.schur", run / "data.xyz", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "metrics.json").read_text())["errors"]["data"]["total"]
+    errors = json.loads((run / "out" / "metrics.json").read_text())["errors"]
+    parts = [(e["total"]["systems"], e["total"]["forces_rmse_meV_per_A"]) for e in errors.values()]
+    whole = (sum(n * rmse**2 for n, rmse in parts) / sum(n for n, _ in parts)) ** 0.5
+    assert found["forces_rmse_meV_per_A"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_info(run: Path) -> None:
+    result = schur("info", run / "out" / "model.schur")
+    assert result.exit_code == 0
+    assert "elements: H" in result.output and "cutoff 3.0" in result.output
+
+
+def test_finished_run_is_not_trained_again(run: Path) -> None:
+    before = (run / "out" / "history.csv").read_text()
+    result = schur("train", run / "data.xyz", "-o", run / "out", *TINY)
+    assert result.exit_code == 0 and "after 3 epochs" in result.output
+    assert (run / "out" / "history.csv").read_text() == before
+
+
+def test_changed_settings_do_not_resume(run: Path) -> None:
+    result = schur("train", run / "data.xyz", "-o", run / "out", *TINY, "model.cutoff=2.5")
+    assert result.exit_code == 1 and "other settings" in result.output
+
+
+def test_dry_run_trains_nothing(run: Path, tmp_path: Path) -> None:
+    result = schur("train", run / "data.xyz", "-o", tmp_path / "out", "--dry-run", *TINY)
+    assert result.exit_code == 0 and not (tmp_path / "out").exists()
+
+
+def test_errors_are_messages(tmp_path: Path) -> None:
+    absent = schur("train", tmp_path / "absent.xyz")
+    assert absent.exit_code == 1 and "cannot be opened" in absent.output
+    assert "Traceback" not in absent.output
+    write_frames(tmp_path / "data.xyz", springs(30))
+    wrong = schur("train", tmp_path / "data.xyz", "model.chanels=3", "-o", tmp_path / "out")
+    assert wrong.exit_code == 1 and "model.chanels" in wrong.output
+    size = schur("train", tmp_path / "data.xyz", "--size", "huge")
+    assert size.exit_code == 1 and "small, medium, large" in size.output
+
+
+def test_ruinous_data_stop_unless_allowed(tmp_path: Path) -> None:
+    frames = springs(30)
+    frames[3].arrays["forces"][:] = 0.0
+    write_frames(tmp_path / "data.xyz", frames)
+    words = ["train", tmp_path / "data.xyz", "--dry-run", *TINY]
+    stopped = schur(*words)
+    assert stopped.exit_code == 1 and "--allow zero-forces" in stopped.output
+    assert "data.xyz frame 3 (line 16)" in stopped.output
+    assert schur(*words, "--allow", "zero-forces").exit_code == 0
+
+
+def test_words() -> None:
+    assert split_words(["a.xyz", "training.seed=3"])[1] == ["training.seed=3"]
+    with pytest.raises(DataError, match="what to train on"):
+        split_words(["training.seed=3"])
+    assert [seconds(text) for text in ("90", "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
+    with pytest.raises(DataError, match="no length of time"):
+        seconds("soon")
