@@ -82,7 +82,7 @@ class BatchNorm(torch.nn.Module):
             raise ShapeError(
                 "a batch is needed", got=tuple(data.shape), expected="(batch, ..., dim)"
             )
-        rows = data.reshape(len(data), -1, data.shape[-1])
+        rows = data[:, None] if data.ndim == 2 else data.flatten(1, -2)
         own = self.training or self.instance
         if own and rows.shape[:2].numel() == 0:
             raise ShapeError("an empty batch has no mean", got=tuple(data.shape))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
@@ -305,7 +306,8 @@ def _row_form(rep_in: Irreps, rep_out: Irreps, blocks: BlockMap) -> Form:
             Factor("weight", number, "uw"),
             Factor("out", place_out[path.start_out], "w"),
         )
-        terms = [[m, 0, m] for m in range(path.components)]
+        terms = np.array([[m, 0, m] for m in range(path.components)])
+        scales = np.full(path.components, path.scale)
         label = f"{number}: {rep_in[place_in[path.start_in]].ir}"
-        paths.append(Path(factors, terms, [path.scale] * path.components, label))  # type: ignore[arg-type]
+        paths.append(Path(factors, terms, scales, label))
     return Form((x, Operand("weight", matrices), out), tuple(paths))

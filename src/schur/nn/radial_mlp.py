@@ -82,7 +82,7 @@ class RadialMLP(torch.nn.Module):
             )
         lead, x = x.shape[:-1], x.reshape(-1, self.sizes[0])
         for k, blocks in enumerate(self._maps):
-            weight = self.get_parameter(f"layer{k}.weight")
+            weight = getattr(self, f"layer{k}").weight
             if weight.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
                 raise DtypeError(
                     "the input and the weights differ in number type",
