@@ -153,7 +153,7 @@ def copy(source: Operand, target: Operand) -> Statement:
         form(x, y): 1 path, 2 terms
           x  row  2
           y  row  2
-          y[i] += x[i]    2 terms
+          y[j] += x[i]    2 terms
     """
     paths = []
     for position, block in enumerate(source.blocks):

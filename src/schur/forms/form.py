@@ -1,6 +1,7 @@
 """The form: an invariant multilinear function of blocks of components and channels.
 
-    F(v_1, ..., v_n) = sum_rows sum_terms c_term * prod_k v_k[index_k(row), component_k(term), channels_k]
+    F(v_1, ..., v_n)
+        = sum_rows sum_terms c_term * prod_k v_k[index_k(row), component_k(term), channels_k]
 
 A form says what is computed and nothing of how: it knows no group, no backend and no layout other
 than the one of `Block`.  Everything else in the library is made of forms.
@@ -109,7 +110,7 @@ class Factor:
     letters: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Path:
     """Terms that share their blocks and channel letters.
 
@@ -125,9 +126,18 @@ class Path:
     coefficients: Float64[np.ndarray, " terms"]
     label: str = ""
 
-    def __post_init__(self) -> None:
-        components = np.array(self.components, dtype=np.int64).reshape(-1, len(self.factors))
-        coefficients = np.array(self.coefficients, dtype=np.float64).reshape(-1)
+    def __init__(
+        self,
+        factors: Sequence[Factor],
+        components: np.ndarray | Sequence[Sequence[int]],
+        coefficients: np.ndarray | Sequence[float],
+        label: str = "",
+    ) -> None:
+        given = np.array(components).reshape(-1, len(factors))
+        if given.size and given.dtype.kind not in "iu":
+            raise FormError("a path's components must be integers", got=given.dtype)
+        components = given.astype(np.int64)
+        coefficients = np.array(coefficients, dtype=np.float64).reshape(-1)
         if len(components) != len(coefficients):
             raise FormError(
                 "a path needs one coefficient for each term",
@@ -137,6 +147,8 @@ class Path:
             raise FormError("a path's coefficients must be finite", got=coefficients)
         components.flags.writeable = False
         coefficients.flags.writeable = False
+        object.__setattr__(self, "factors", tuple(factors))
+        object.__setattr__(self, "label", label)
         object.__setattr__(self, "components", components)
         object.__setattr__(self, "coefficients", coefficients)
 
@@ -144,7 +156,7 @@ class Path:
     def dense(
         cls, factors: Sequence[Factor], tensor: Float64[np.ndarray, "..."], label: str = ""
     ) -> Path:
-        """The path whose coefficient tensor is `tensor`, one axis for each factor; zeros dropped."""
+        """The path with the coefficients `tensor`, one axis for each factor; zeros dropped."""
         components = np.argwhere(tensor)
         return cls(tuple(factors), components, tensor[tuple(components.T)], label)
 
@@ -185,7 +197,8 @@ class Form:
     Example:
         >>> vector = Block(3, (8,), "1o")
         >>> dot = Form(
-        ...     (Operand("x", (vector,)), Operand("y", (vector,)), Operand("out", (Block(1, (8,)),))),
+        ...     (Operand("x", (vector,)), Operand("y", (vector,)),
+        ...      Operand("out", (Block(1, (8,)),))),
         ...     (Path((Factor("x", 0, "u"), Factor("y", 0, "u"), Factor("out", 0, "u")),
         ...           [[0, 0, 0], [1, 1, 0], [2, 2, 0]], [1.0, 1.0, 1.0]),),
         ... )
@@ -229,6 +242,8 @@ class Form:
                     got=factor,
                     expected=f"{len(block.channels)} distinct letters",
                 )
+            if not all("a" <= letter <= "z" for letter in factor.letters):
+                raise FormError("channel letters are a to z", got=factor.letters)
             for letter, extent in zip(factor.letters, block.channels, strict=True):
                 if extents.setdefault(letter, extent) != extent:
                     raise FormError(
@@ -237,7 +252,7 @@ class Form:
                         expected="one extent",
                     )
             column = path.components[:, k]
-            if len(column) and not (0 <= column.min() and column.max() < block.components):
+            if len(column) and (column.min() < 0 or column.max() >= block.components):
                 raise FormError(
                     f"a term of {factor} reads a component outside its block",
                     got=(int(column.min()), int(column.max())),

@@ -1,4 +1,4 @@
-"""The meaning of a form, in plain numpy: slow, short and exact.  Every backend is tested against it."""
+"""The meaning of a form, in plain numpy: slow, short and exact; backends are tested against it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from schur.errors import ShapeError
+from schur.errors import IndexRangeError, ShapeError
 from schur.forms.form import Form, Operand, Path
 from schur.forms.program import Program
 
@@ -43,6 +43,10 @@ def evaluate(
             )
         if operand.mode != "shared":
             lengths[operand.index or "rows"] = len(array)
+    for name, index in indices.items():
+        if len(index) and (index.min() < 0 or index.max() >= lengths[name]):
+            got = f"entries from {index.min()} to {index.max()}"
+            raise IndexRangeError(f"index {name!r}", got=got, expected=f"0 to {lengths[name] - 1}")
     known = {name: np.asarray(array) for name, array in values.items()}
     dtype = np.result_type(*known.values())
     for statement in program.statements:
@@ -74,20 +78,37 @@ def _add_path(
     extents = form.extents(path)
     # Letters that only the target has are broadcast; a factor of ones carries them.
     ones = np.ones([rows, *extents.values()], known[target.name].dtype)
-    subscripts = ",".join(["Z" + "".join(extents)] + ["Z" + path.factors[k].letters for k in others])
+    subscripts = ",".join(
+        ["Z" + "".join(extents)] + ["Z" + path.factors[k].letters for k in others]
+    )
     subscripts += "->Z" + path.factors[slot].letters
-    for components, coefficient in zip(path.components.tolist(), path.coefficients.tolist(), strict=True):
+    for components, coefficient in zip(
+        path.components.tolist(), path.coefficients.tolist(), strict=True
+    ):
         read = [
-            _entry(known, form.by_name[path.factors[k].operand], path.factors[k].block, components[k], indices, rows)
+            _entry(
+                known,
+                form.by_name[path.factors[k].operand],
+                path.factors[k].block,
+                components[k],
+                indices,
+                rows,
+            )
             for k in others
         ]
         product = coefficient * np.einsum(subscripts, ones, *read)
         block = target.blocks[path.factors[slot].block]
         width = block.size // block.components
         start = target.offsets[path.factors[slot].block] + components[slot] * width
-        array = known[target.name].reshape(-1, target.size)[:, start : start + width]
+        array = _table(known, target)[:, start : start + width]
         where = _rows(target, indices, rows)
         np.add.at(array, where, product.reshape(rows, width).astype(array.dtype))
+
+
+def _table(known: Mapping[str, np.ndarray], operand: Operand) -> np.ndarray:
+    """A value as a view with two axes; what all rows share is a table of one line."""
+    array = known[operand.name]
+    return array[None] if operand.mode == "shared" else array
 
 
 def _rows(operand: Operand, indices: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
@@ -109,5 +130,5 @@ def _entry(
     shape = operand.blocks[block]
     width = shape.size // shape.components
     start = operand.offsets[block] + component * width
-    table = known[operand.name].reshape(-1, operand.size)[:, start : start + width]
+    table = _table(known, operand)[:, start : start + width]
     return table[_rows(operand, indices, rows)].reshape(rows, *shape.channels)

@@ -31,7 +31,9 @@ def describe_form(form: Form, name: str = "form", targets: set[str] | None = Non
     count = f"{len(form.paths)} path{'s' if len(form.paths) != 1 else ''}, {form.terms} terms"
     lines = [f"{name}({', '.join(form.by_name)}): {count}"]
     width = max(len(operand.name) for operand in form.operands)
-    lines += [f"  {operand.name:<{width}}  {_describe_operand(operand)}" for operand in form.operands]
+    lines += [
+        f"  {operand.name:<{width}}  {_describe_operand(operand)}" for operand in form.operands
+    ]
     rows = [_describe_path(form, path, opened) for path in form.paths[:_LONGEST_LIST]]
     longest = max((len(left) for left, _ in rows), default=0)
     lines += [f"  {left:<{longest}}    {right}" for left, right in rows]

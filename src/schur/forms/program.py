@@ -39,7 +39,8 @@ class Program:
     routine, found by `key`.
 
     Raises:
-        FormError: if a value is read before it is made, or described in two ways.
+        FormError: if a value is read before it is made, or described in two ways; if no statement
+            makes an output: what comes out is never what went in.
     """
 
     inputs: tuple[Operand, ...]
@@ -70,9 +71,12 @@ class Program:
                         got=operand,
                         expected=known[operand.name],
                     )
-        missing = [name for name in self.outputs if name not in known]
+        made = {statement.target for statement in self.statements}
+        missing = [name for name in self.outputs if name not in made]
         if missing:
-            raise FormError("an output is never made", got=missing, expected=sorted(known))
+            raise FormError("an output is never made", got=missing, expected=sorted(made))
+        if len(set(self.outputs)) != len(self.outputs):
+            raise FormError("an output is named twice", got=self.outputs)
 
     @cached_property
     def values(self) -> dict[str, Operand]:
