@@ -7,6 +7,7 @@ from math import inf, nan
 from typing import Any
 
 import torch
+import torch.autograd.forward_ad as forward_ad
 from jaxtyping import Float
 from torch import Tensor
 
@@ -57,8 +58,8 @@ def spherical_harmonics(
         ShapeError: if the last axis of x has not three entries.
         DtypeError: if x holds no floating-point numbers.
         NumberError: if a direction is needed and a vector on the CPU holds NaN or infinity, or is
-            too long to be squared.  On other devices and in compiled graphs, which cannot stop,
-            the result is NaN.
+            too long to be squared.  On other devices, in compiled graphs and inside torch.func,
+            which cannot stop, the result is NaN.
 
     Example:
         >>> spherical_harmonics("0e + 1o", torch.tensor([3.0, 0.0, 4.0]), True, "norm")
@@ -181,41 +182,39 @@ def _prepared(asked: _Asked, normalization: str, directions: bool) -> str:
 
 def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
     """1/|x|, and zero with zero derivatives where x has no length."""
-    if not torch.compiler.is_compiling():
-        return _InverseLength.apply(rows)
-    squared = (rows * rows).sum(-1, keepdim=True)  # operations that a compiler fuses
-    squared = squared.masked_fill(squared.detach() == inf, nan)
-    short = squared.detach() < torch.finfo(squared.dtype).tiny
-    return squared.masked_fill(short, 1.0).rsqrt().masked_fill(short, 0.0)
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    ):
+        # Operations that any transform knows and a compiler fuses; nothing can be checked here.
+        squared = (rows * rows).sum(-1, keepdim=True)
+        squared = squared.masked_fill(squared.detach() == inf, nan)
+        short = squared.detach() < torch.finfo(squared.dtype).tiny
+        return squared.masked_fill(short, 1.0).rsqrt().masked_fill(short, 0.0)
+    return _InverseLength.apply(rows)
 
 
 class _InverseLength(torch.autograd.Function):
     """`_inverse_length` for eager code: one routine a derivative, and a check of its input."""
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(rows: Tensor) -> Tensor:
+    def forward(ctx: Any, *args: Tensor) -> Tensor:
+        (rows,) = args
         squared = _squared_length(rows)
         if _are_lengths(squared):
-            return squared.rsqrt_()
-        squared = squared.masked_fill(squared == inf, nan)  # else 1/inf would pass for a number
-        return squared.rsqrt().masked_fill(squared < torch.finfo(squared.dtype).tiny, 0.0)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs, output)
-        ctx.save_for_forward(*inputs, output)
+            inverse = squared.rsqrt_()
+        else:
+            squared = squared.masked_fill(squared == inf, nan)  # 1/inf would pass for a number
+            short = squared < torch.finfo(squared.dtype).tiny
+            inverse = squared.rsqrt().masked_fill(short, 0.0)
+        ctx.save_for_backward(rows, inverse)
+        return inverse
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         rows, inverse = ctx.saved_tensors
         return _inverse_length_gradient(rows, inverse, *grad_outputs)
-
-    @staticmethod
-    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
-        rows, inverse = ctx.saved_tensors
-        return -(inverse**3) * (rows * grad_inputs[0]).sum(-1, keepdim=True)
 
 
 def _are_lengths(squared: Tensor) -> bool:
@@ -225,13 +224,10 @@ def _are_lengths(squared: Tensor) -> bool:
     """
     if squared.device.type != "cpu" or squared.numel() == 0:
         return False
-    try:
-        low, high = (float(bound) for bound in squared.detach().aminmax())
-    except RuntimeError:  # inside torch.func.vmap no number can be looked at
-        return False
+    low, high = (float(bound) for bound in squared.aminmax())
     if low >= torch.finfo(squared.dtype).tiny and high < inf:
         return True
-    bad = (~torch.isfinite(squared.detach())).reshape(-1).nonzero().reshape(-1).tolist()
+    bad = (~torch.isfinite(squared)).reshape(-1).nonzero().reshape(-1).tolist()
     if bad:
         raise NumberError(
             "a direction is needed of vectors that are not finite, or too long to be squared",
