@@ -143,7 +143,7 @@ class Linear(torch.nn.Module):
             return None
         lead = () if self.species is None or name == "bias" else (self.species,)
         expected = (*lead, numel)
-        loose = name == "weight" and not self.shared_weights
+        loose = not self.shared_weights
         if used is None:
             raise ShapeError(f"the {name} is missing", expected=expected, remedy=f"pass {name}=...")
         if used.shape[-1:] != (numel,) or (not loose and used.shape != expected):
