@@ -45,7 +45,7 @@ def channelwise(problem: Problem, dtype: str) -> TorchContender:
         )
         return TorchContender(product, problem, dtype, layouts | {"out": components_first(blocks)})
     layer = nn.Convolution(shape.in1, shape.in2, shape.out)
-    edges = torch.tensor([problem.indices["sender"], problem.indices["receiver"]])
+    edges = torch.tensor(np.stack([problem.indices["sender"], problem.indices["receiver"]]))
     graph = Graph(edges, nodes)  # sorted once a neighbour list
     place = {(path.first, path.second, path.out.irrep): k for k, path in enumerate(paths)}
     order = [

@@ -1,0 +1,104 @@
+"""The benchmarks measure what they say: sizes, agreement of contenders, honest tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import references
+from benchmarks.irreps import channelwise, dim, parse
+from benchmarks.mace_basis import dense_bases
+from benchmarks.measure import time_case
+from benchmarks.problem import PASSES, Problem
+from benchmarks.tables import table
+from benchmarks.torch_contender import TorchContender
+from benchmarks.workload import CONTENDERS, Case
+from benchmarks.workloads import channelwise as shapes
+from benchmarks.workloads import graphs, nodes, simple
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "weights", "outputs"),
+    [("W2", 17, 2176, 9088), ("W3", 10, 1280, 5120), ("W4", 30, 960, 3264), ("W5", 23, 1312, 5472)],
+)
+def test_channelwise_products_have_the_stated_size(
+    name: str, paths: int, weights: int, outputs: int
+) -> None:
+    found = channelwise(*(parse(part) for part in shapes.SHAPES[name]))
+    assert len(found) == paths
+    assert sum(path.out.multiplicity for path in found) == weights
+    assert dim(path.out for path in found) == outputs
+
+
+def test_other_workloads_have_the_stated_size() -> None:
+    assert simple.fully_connected_problem(2).inputs["weight"].shape == (2, 7128)
+    bases = dense_bases(nodes.contraction_problem(1))
+    assert tuple(basis.shape[-1] for per in bases for basis in per) == nodes.PATHS
+    assert sum(basis.numel() for per in bases for basis in per) == 726_592
+
+
+def test_diamond_has_the_stated_neighbours_and_sorted_edges() -> None:
+    count, sender, receiver = graphs.diamond()
+    assert (count, len(sender)) == (64, 10_112)
+    assert np.all(np.bincount(sender) == 158)
+    assert np.all(np.bincount(receiver) == 158)
+    assert np.all(np.diff(receiver) >= 0)
+
+
+def small(kind: str) -> tuple[Problem, str, str]:
+    """A problem of that kind with few rows, its builder and its reference."""
+    if kind == "graph":
+        sender, receiver = np.random.default_rng(0).integers(0, 20, (2, 60))
+        bare = shapes.problem(shapes.Shape("4x0e+4x1o", "0e+1o", "4x0e+4x1o"), 60, 20)
+        indices = {"sender": sender, "receiver": receiver}
+        return replace(bare, indices=indices), "channelwise", "channelwise"
+    if kind == "rows":
+        parity = shapes.Shape("3x0o+2x0e+3x1o+2x1e", "0e+1o+2e", "0o+0e+1o+1e")
+        return shapes.problem(parity, 9), "channelwise", "channelwise"
+    if kind == "harmonics":
+        points = simple.harmonics_problem(3)
+        few = {"x": points.inputs["x"][:9]}
+        return replace(points, inputs=few, output_shape=(9, 16)), "harmonics", "harmonics"
+    species = nodes.SPECIES if kind == "linear per species" else 0
+    return nodes.linear_problem(30, species), "linear", "linear"
+
+
+KINDS = ["graph", "rows", "harmonics", "linear", "linear per species"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_contenders_agree_with_the_reference(kind: str) -> None:
+    problem, builder, reference = small(kind)
+    exact = getattr(references, reference)(problem)
+    case = Case("", lambda: problem, builder, tuple(CONTENDERS), "")
+    names = ["schur", "bare matmul"] if kind.endswith("species") else ["schur", "e3nn"]
+    for name in names:
+        contender = case.build(name, problem, "float64")
+        for what in PASSES:
+            assert exact.error(contender.results(what)) < 64 * np.finfo(float).eps, (name, what)
+
+
+def test_a_wrong_contender_is_seen() -> None:
+    problem, _, _ = small("harmonics")
+    exact = references.harmonics(problem)
+
+    def wrong(x: torch.Tensor) -> torch.Tensor:
+        x = torch.nn.functional.normalize(x, dim=1)
+        return torch.cat([x, x.new_zeros(len(x), 13)], 1) * 0.1
+
+    assert exact.error(TorchContender(wrong, problem, "float64").results("FBB")) > 0.1
+
+
+def test_one_case_makes_a_table_that_fits() -> None:
+    problem, builder, _ = small("harmonics")
+    case = Case("l<=3", lambda: problem, builder, ("schur", "e3nn", "bare matmul"),
+                "benchmarks.references.harmonics")  # fmt: skip
+    spec = {"passes": PASSES, "contenders": case.contenders, "dtype": "float32", "repeats": 1}
+    known = {"workload": "W1", "case": case.name, "threads": 1, "title": "harmonics"}
+    found = table(spec | known | time_case(case, spec))
+    assert max(len(line) for line in found.splitlines()) <= 100
+    assert "bare matmul: has no such function" in found
+    assert "~" in found.splitlines()[2], "one run is fewer than the rule asks for"
