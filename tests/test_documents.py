@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,12 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert not missing
+
+
+def test_install_commands_name_extras_that_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md"]
+    asked = re.findall(r"-e \"\.\[([\w,]+)\]\"", "".join(p.read_text("utf-8") for p in pages))
+    extras = {extra for group in asked for extra in group.split(",")}
+    assert extras, "no page says how to install"
+    assert extras <= set(project["optional-dependencies"])
