@@ -9,6 +9,7 @@ looks at them is gone.
 from __future__ import annotations
 
 import mmap
+import os
 import sys
 import threading
 from math import prod
@@ -24,6 +25,11 @@ _HUGE_PAGE = 1 << 21
 
 _blocks: list[mmap.mmap] = []
 _lock = threading.Lock()
+# A process forked while another thread holds the lock would wait for it forever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def empty(*shape: int, like: Tensor) -> Tensor:

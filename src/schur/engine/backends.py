@@ -83,7 +83,8 @@ def _run_torch(
     extents = dict(zip(("rows", *program.indices), lengths, strict=True))
     for name, index in named.items():
         check_bounds(index, extents[name], f"index {name!r}")
-    return torch_backend.run(program, values, named, extents)
+    with torch.autocast(values[0].device.type, enabled=False):  # as C: in the type of the operands
+        return torch_backend.run(program, values, named, extents)
 
 
 operator.register_backend("torch", _run_torch)

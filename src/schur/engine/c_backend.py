@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,6 +67,17 @@ def _parallel() -> int | None:
         return ctypes.cast(torch_library.GOMP_parallel, ctypes.c_void_p).value
     except (OSError, AttributeError):
         return None
+
+
+_process = os.getpid()
+
+
+def _threads() -> int:
+    """As many threads as torch takes; one in a forked process, where the others are gone.
+
+    The OpenMP runtime does not know that they are, and would wait for them forever.
+    """
+    return torch.get_num_threads() if os.getpid() == _process else 1
 
 
 def missing() -> str | None:
@@ -180,7 +192,7 @@ class _Compiled:
         for slot, position, size in self.allocated:
             shape = (size,) if position is None else (lengths[position], size)
             tensors[slot] = allocation.empty(*shape, like=values[0])
-        threads = torch.get_num_threads() if self.operations * rows > _SERIAL_OPERATIONS else 1
+        threads = _threads() if self.operations * rows > _SERIAL_OPERATIONS else 1
         index = [tensor.contiguous() for tensor in indices[::3]]
         sorts = [self._sorted(k, index[k], indices, lengths) for k in range(len(index))]
         held = (ctypes.c_void_p * len(tensors))(*[t if t is None else t.data_ptr() for t in tensors])

@@ -9,7 +9,9 @@ checksum and is built again.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -20,6 +22,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from schur.errors import BackendError
+
+_log = logging.getLogger("schur")
 
 # The loops are vectors already: the compiler's own vectoriser and global common subexpressions
 # find nothing and take a third of the time.
@@ -83,28 +87,78 @@ def library(key: str, make_source: Callable[[], str]) -> ctypes.CDLL:
         make_source: makes the C text, called only where nothing usable is cached.
 
     Raises:
-        BackendError: if there is no compiler, or it rejects the source.
+        BackendError: if there is no compiler, it rejects the source, or nowhere is room.
     """
     name = hashlib.sha256(f"{key}\n{_machine()}".encode()).hexdigest()[:40]
     path = cache_directory() / f"{name}.so"
-    if not _intact(path):
-        path = _build(path, make_source())
-    return ctypes.CDLL(str(path))
+    if _intact(path):
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:
+            pass  # a file system that forbids execution, say: told by the build
+    return _built(path.name, make_source())
 
 
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _checksum(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).hexdigest().encode()
 
 
 def _intact(path: Path) -> bool:
     try:
-        return path.with_suffix(".sum").read_text() == _checksum(path)
+        return path.with_suffix(".sum").read_bytes() == _checksum(path)
     except OSError:
         return False
 
 
-def _build(path: Path, text: str) -> Path:
-    """Compile into the cache, or, where the cache cannot be written, into a folder of this process."""
+def _built(name: str, text: str) -> ctypes.CDLL:
+    """Compile into the cache or, where that fails, into a folder of this process."""
+    failures: list[str] = []
+    for folder in (cache_directory, _own_folder):
+        try:
+            path = folder() / name
+            _compile(path, text)
+            loaded = ctypes.CDLL(str(path))
+        except OSError as error:
+            failures.append(str(error))
+        else:
+            if failures:
+                _say_once(failures[0])
+            return loaded
+    raise BackendError(
+        "a compiled routine can be kept nowhere",
+        got="; ".join(failures),
+        expected="a folder that can be written and executed from",
+        remedy="free some space, or point $SCHUR_CACHE at another folder",
+    )
+
+
+@lru_cache(maxsize=1)
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="schur-", ignore_cleanup_errors=True)
+
+
+def _own_folder() -> Path:
+    """A folder that goes when this process does."""
+    return Path(_temporary().name)
+
+
+@lru_cache(maxsize=1)
+def _say_once(reason: str) -> None:
+    _log.warning(
+        "compiled routines cannot be kept in %s (%s): this process compiles its own; "
+        "point $SCHUR_CACHE at a folder that can be written",
+        cache_directory(),
+        reason,
+    )
+
+
+def _compile(path: Path, text: str) -> None:
+    """Compile a source and put the library and its checksum in place.
+
+    Raises:
+        OSError: if there is no room or no right to write.
+        BackendError: if there is no compiler, or it rejects the source.
+    """
     command = compiler()
     if command is None:
         raise BackendError(
@@ -112,27 +166,24 @@ def _build(path: Path, text: str) -> Path:
             expected="$CC, cc, gcc, clang, or the ziglang package",
             remedy="install one, or use backend='torch'",
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="build-", dir=path.parent))
-    except OSError:
-        path = Path(tempfile.mkdtemp(prefix="schur-")) / path.name
-        scratch = Path(tempfile.mkdtemp(prefix="build-", dir=path.parent))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="build-", dir=path.parent))
     try:
         source, made = scratch / "routine.c", scratch / "routine.so"
         source.write_text(text)
         arguments = [*command, *OPTIONS, str(source), "-o", str(made)]
         result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if result.returncode and os.strerror(errno.ENOSPC) in result.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(made))
         if result.returncode:
             raise BackendError(
                 "the C compiler rejected a routine",
-                got=result.stderr[-2000:],
+                got=f"{' '.join(command)}: {result.stderr[-2000:]}",
                 remedy="report this with the compiler's version; backend='torch' works meanwhile",
             )
         total = scratch / "routine.sum"
-        total.write_text(_checksum(made))
+        total.write_bytes(_checksum(made))
         os.replace(made, path)
         os.replace(total, path.with_suffix(".sum"))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return path

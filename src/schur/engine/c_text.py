@@ -38,20 +38,6 @@ typedef struct {{
 }} Call;
 static inline V load(const T *p) {{ V v; memcpy(&v, p, sizeof v); return v; }}
 static inline void store(T *p, V v) {{ memcpy(p, &v, sizeof v); }}
-#if BYTES == 64 && defined(__GNUC__)
-#include <immintrin.h>
-#define MASK(n) ((1u << (n)) - 1)
-#if WIDTH == 16
-static inline V load_part(const T *p, int n) {{ return (V)_mm512_maskz_loadu_ps(MASK(n), p); }}
-static inline void store_part(T *p, V v, int n) {{ _mm512_mask_storeu_ps(p, MASK(n), (__m512)v); }}
-#else
-static inline V load_part(const T *p, int n) {{ return (V)_mm512_maskz_loadu_pd(MASK(n), p); }}
-static inline void store_part(T *p, V v, int n) {{ _mm512_mask_storeu_pd(p, MASK(n), (__m512d)v); }}
-#endif
-#else
-static inline V load_part(const T *p, int n) {{ V v = {{0}}; memcpy(&v, p, n * sizeof(T)); return v; }}
-static inline void store_part(T *p, V v, int n) {{ memcpy(p, &v, n * sizeof(T)); }}
-#endif
 static inline T lanes_sum(V v) {{
   T s[W]; memcpy(s, &v, sizeof v);
   for (int h = W / 2; h > 0; h /= 2) for (int k = 0; k < h; ++k) s[k] += s[k + h];
@@ -59,22 +45,58 @@ static inline T lanes_sum(V v) {{
 }}
 """
 
+# Vectors that are not full.  The header takes as long to read as a small routine to compile, so
+# only a source that needs it has it.
+PARTS = """\
+#if BYTES == 64 && defined(__GNUC__)
+#include <immintrin.h>
+#define MASK(n) ((1u << (n)) - 1)
+#if WIDTH == 16
+static inline V load_part(const T *p, int n) { return (V)_mm512_maskz_loadu_ps(MASK(n), p); }
+static inline void store_part(T *p, V v, int n) { _mm512_mask_storeu_ps(p, MASK(n), (__m512)v); }
+#else
+static inline V load_part(const T *p, int n) { return (V)_mm512_maskz_loadu_pd(MASK(n), p); }
+static inline void store_part(T *p, V v, int n) { _mm512_mask_storeu_pd(p, MASK(n), (__m512d)v); }
+#endif
+#else
+static inline V load_part(const T *p, int n) { V v = {0}; memcpy(&v, p, n * sizeof(T)); return v; }
+static inline void store_part(T *p, V v, int n) { memcpy(p, &v, n * sizeof(T)); }
+#endif
+"""
 
-def source(program: Program, dtype: str) -> str:
+# Sources longer than this are cut into files that are compiled at the same time.
+_FILE_LENGTH = 60_000
+
+
+def source(program: Program, dtype: str) -> list[str]:
     """C text with one exported function `pass_<k>` for each pass of the program's schedule.
 
     Args:
         program: what to compute.
         dtype: `"float"` or `"double"`.
+
+    Returns:
+        One or several files, to be compiled apart and linked together.
     """
     itemsize = {"float": 4, "double": 8}[dtype]
-    parts = [PREAMBLE.format(dtype=dtype, itemsize=itemsize)]
+    functions: list[tuple[str, str]] = []  # declaration and text
+    walks: list[str] = []
     for number, work in enumerate(schedule(program)):
         if work.lanes:
-            parts.append(LanesText(program, number, dtype).text())
+            walks.append(LanesText(program, number, dtype).text())
         else:
-            parts.append(_PassText(program, work, number, dtype).text())
-    return "\n".join(parts)
+            made = _PassText(program, work, number, dtype)
+            functions += made.functions()
+            walks.append(made.walk())
+    declarations = "\n".join(f"{declaration};" for declaration, _ in functions)
+    files = [[f"{declarations}\n", *walks]]
+    for _, text in functions:
+        if sum(map(len, files[-1])) > _FILE_LENGTH:
+            files.append([])
+        files[-1].append(text)
+    texts = ["\n".join(file) for file in files]
+    preamble = PREAMBLE.format(dtype=dtype, itemsize=itemsize)
+    return [preamble + (PARTS if "_part(" in text else "") + text for text in texts]
 
 
 class _PassText:
@@ -91,6 +113,9 @@ class _PassText:
         ]
         self.assigned = {t.name for t in self.targets if t.mode == "row" and self._assigned(t)}
         self.laned = {t.name for t in self.targets if t.size <= _LANES_LIMIT and self._reduced(t)}
+        self._parts = [
+            _GroupText(self, group, f"pass_{number}_{k}") for k, group in enumerate(self.groups)
+        ]
 
     def _assigned(self, target: Operand) -> bool:
         """Whether every number of a row is stored exactly once, so that nothing need be cleared."""
@@ -116,13 +141,12 @@ class _PassText:
             for entry, _ in feeds
         )
 
-    def text(self) -> str:
-        functions = [
-            _GroupText(self, group, f"pass_{self.number}_{k}") for k, group in enumerate(self.groups)
-        ]
-        return "\n".join([f.text() for f in functions] + [self._walk(functions)])
+    def functions(self) -> list[tuple[str, str]]:
+        """Declaration and text of the function of each group."""
+        return [(part.head(), part.text()) for part in self._parts]
 
-    def _walk(self, functions: list[_GroupText]) -> str:
+    def walk(self) -> str:
+        """The exported function: the walk over the rows, which calls the groups' functions."""
         name = {operand.name: f"p{self.slots[operand.name]}" for operand in self.targets}
         lines = [f"void pass_{self.number}(const Call *call, const Item *item) {{"]
         for operand in [*self.sources, *self.targets]:
@@ -136,7 +160,7 @@ class _PassText:
                 slot, size = self.slots[operand.name], operand.size
                 lines.append(f"  T *const {name[operand.name]} = call->partials[{slot}] + item->slot * {size}LL;")
                 lines.append(f"  memset({name[operand.name]}, 0, {size} * sizeof(T));")
-        body = self._row(functions)
+        body = self._row()
         if self.work.walk is None:
             lines.append("  for (int64_t r = item->row; r < item->row_end; ++r) {")
             lines.append("    const int64_t ahead = r + 1 < item->row_end ? r + 1 : r;")
@@ -163,7 +187,7 @@ class _PassText:
         lines.append("      const int64_t ahead = q + 1 < last ? call->order[q + 1] : r;")
         return lines + [f"      {line}" for line in body] + ["    }", "  }"]
 
-    def _row(self, functions: list[_GroupText]) -> list[str]:
+    def _row(self) -> list[str]:
         lines = []
         numbers = {index: k for k, index in enumerate(self.program.indices)}
         for operand in self.sources:
@@ -182,7 +206,7 @@ class _PassText:
                     lines.append(f"memset(p{slot}, 0, {size} * sizeof(T));")
             if operand.name in self.laned:
                 lines.append(f"V l{slot}[{size}]; memset(l{slot}, 0, sizeof l{slot});")
-        lines += [f.call() for f in functions]
+        lines += [part.call() for part in self._parts]
         for operand in self.targets:
             if operand.name in self.laned:
                 slot, size = self.slots[operand.name], operand.size
@@ -233,12 +257,16 @@ class _GroupText:
         arguments += [f"f{k}" for k in self.ahead]
         return f"{self.name}({', '.join(arguments)});"
 
-    def text(self) -> str:
+    def head(self) -> str:
         parameters = [f"const T *restrict p{k}" for k in self.read]
         parameters += [f"T *restrict p{k}" for k in self.written]
         parameters += [f"V *restrict l{k}" for k in self.lanes]
         parameters += [f"const T *f{k}" for k in self.ahead]
-        lines = [f"static __attribute__((noinline)) void {self.name}({', '.join(parameters)}) {{"]
+        hidden = '__attribute__((noinline, visibility("hidden")))'
+        return f"{hidden} void {self.name}({', '.join(parameters)})"
+
+    def text(self) -> str:
+        lines = [f"{self.head()} {{"]
         nodes = self.graph.reachable(self._roots())
         # Constants are written where they are used.
         scalars = [n for n in nodes if not self.graph.vector[n] and n not in self.graph.constants]
