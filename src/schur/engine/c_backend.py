@@ -40,7 +40,7 @@ def _emission() -> str:
 @lru_cache(maxsize=1)
 def _runtime() -> ctypes.CDLL:
     text = Path(__file__).with_name("runtime.c").read_text()
-    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: text)
+    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     loaded.sort_index.argtypes = [pointer, number, number, pointer, pointer]
     loaded.sort_index.restype = number

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,10 +34,10 @@ OPTIONS = (
     "-fno-gcse",
     "-march=native",
     "-fPIC",
-    "-shared",
     "-std=gnu11",
     "-w",
 )
+LINK = ("-shared",)
 
 
 @lru_cache(maxsize=1)
@@ -79,12 +80,12 @@ def _machine() -> str:
     return "\n".join(parts)
 
 
-def library(key: str, make_source: Callable[[], str]) -> ctypes.CDLL:
+def library(key: str, make_source: Callable[[], list[str]]) -> ctypes.CDLL:
     """The compiled library of a source, from the cache where it is there.
 
     Args:
         key: decides the source: equal keys have equal sources.
-        make_source: makes the C text, called only where nothing usable is cached.
+        make_source: makes the C files, called only where nothing usable is cached.
 
     Raises:
         BackendError: if there is no compiler, it rejects the source, or nowhere is room.
@@ -110,13 +111,13 @@ def _intact(path: Path) -> bool:
         return False
 
 
-def _built(name: str, text: str) -> ctypes.CDLL:
+def _built(name: str, texts: list[str]) -> ctypes.CDLL:
     """Compile into the cache or, where that fails, into a folder of this process."""
     failures: list[str] = []
     for folder in (cache_directory, _own_folder):
         try:
             path = folder() / name
-            _compile(path, text)
+            _compile(path, texts)
             loaded = ctypes.CDLL(str(path))
         except OSError as error:
             failures.append(str(error))
@@ -152,8 +153,8 @@ def _say_once(reason: str) -> None:
     )
 
 
-def _compile(path: Path, text: str) -> None:
-    """Compile a source and put the library and its checksum in place.
+def _compile(path: Path, texts: list[str]) -> None:
+    """Compile the files of a source, at the same time, and put the library and its checksum in place.
 
     Raises:
         OSError: if there is no room or no right to write.
@@ -169,21 +170,39 @@ def _compile(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="build-", dir=path.parent))
     try:
-        source, made = scratch / "routine.c", scratch / "routine.so"
-        source.write_text(text)
-        arguments = [*command, *OPTIONS, str(source), "-o", str(made)]
-        result = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        if result.returncode and os.strerror(errno.ENOSPC) in result.stderr:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(made))
-        if result.returncode:
-            raise BackendError(
-                "the C compiler rejected a routine",
-                got=f"{' '.join(command)}: {result.stderr[-2000:]}",
-                remedy="report this with the compiler's version; backend='torch' works meanwhile",
-            )
+        made = scratch / "routine.so"
+        if len(texts) == 1:
+            _run([*command, *OPTIONS, *LINK, _written(scratch, 0, texts[0]), "-o", str(made)])
+        else:
+            objects = [str(scratch / f"part{k}.o") for k in range(len(texts))]
+            commands = [
+                [*command, *OPTIONS, "-c", _written(scratch, k, text), "-o", made_object]
+                for k, (text, made_object) in enumerate(zip(texts, objects, strict=True))
+            ]
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                list(pool.map(_run, commands))
+            _run([*command, *OPTIONS, *LINK, *objects, "-o", str(made)])
         total = scratch / "routine.sum"
         total.write_bytes(_checksum(made))
         os.replace(made, path)
         os.replace(total, path.with_suffix(".sum"))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _written(folder: Path, number: int, text: str) -> str:
+    path = folder / f"part{number}.c"
+    path.write_text(text)
+    return str(path)
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode and os.strerror(errno.ENOSPC) in result.stderr:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), command[-1])
+    if result.returncode:
+        raise BackendError(
+            "the C compiler rejected a routine",
+            got=f"{command[0]}: {result.stderr[-2000:]}",
+            remedy="report this with the compiler's version; backend='torch' works meanwhile",
+        )
