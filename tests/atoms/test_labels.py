@@ -9,7 +9,8 @@ import pytest
 
 from schur.atoms.extxyz import Frame
 from schur.atoms.findings import require
-from schur.atoms.labels import label_frames, matrix
+from schur.atoms.labels import label_frames
+from schur.atoms.symmetric import matrix, voigt
 from schur.errors import DataError
 
 FORCES = np.arange(6.0).reshape(2, 3)
@@ -76,6 +77,7 @@ def test_voigt_order() -> None:
     full = matrix(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
     assert np.array_equal(full, [[1, 6, 5], [6, 2, 4], [5, 4, 3]])
     assert np.array_equal(full, full.T)
+    assert np.array_equal(voigt(full), np.arange(1.0, 7.0))
 
 
 @pytest.mark.parametrize("bad", ["text", np.zeros(2)])

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schur.atoms.extxyz import Frame
 from schur.atoms.findings import Finding, require
-from schur.atoms.preflight import inspect, inspect_split
-from schur.atoms.reference import ReferenceEnergies
+from schur.atoms.labels import is_isolated_atom, label_frames
+from schur.atoms.preflight import inspect, inspect_split, lonely_atoms
+from schur.atoms.reference import ReferenceEnergies, reference_energies
 from schur.atoms.split import Split
 from schur.atoms.system import System
 from schur.errors import DataError
@@ -49,7 +51,9 @@ FAULTS: dict[str, list[System]] = {
     "non-finite-labels": frames(energy=float("nan")),
     "close-atoms": frames(positions=np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.9, 0]])),
     "cell": frames(pbc=True),
-    "left-handed-cell": frames(pbc=True, cell=-9 * np.eye(3)),
+    "left-handed-cell": frames(pbc=True, cell=-5 * np.eye(3)),
+    "dummy-cell": frames(pbc=True, cell=20 * np.eye(3)),
+    "stress-units": frames(stress=np.diag([30.0, 20.0, 10.0])),
     "energy-scale": frames(energy=-75.9),
 }
 
@@ -65,6 +69,86 @@ def test_sound_data_pass() -> None:
     assert inspect(frames(), REFERENCE) == []
     sound = frames()
     assert inspect_split(Split(sound[:2], sound[2:3], sound[3:])) == []
+
+
+def test_duplicates_are_noted() -> None:
+    sound = frames()
+    findings = inspect([*sound, sound[1]], REFERENCE)
+    assert [(f.code, f.stops, f.frames) for f in findings] == [
+        ("duplicate-frames", False, ("frame 1",))
+    ]
+
+
+def test_atoms_without_neighbours_are_noted() -> None:
+    far = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 30.0, 0]])
+    findings = lonely_atoms(frames(positions=far), cutoff=5.0)
+    assert [(f.code, f.frames) for f in findings] == [("lonely-atoms", ("frame 3",))]
+    assert lonely_atoms(frames(), cutoff=5.0) == []
+
+
+def in_hartree() -> list[System]:
+    """Water with the total energy of all electrons and thermal forces, in atomic units."""
+    forces = np.random.default_rng(0).normal(0, 1.0 / 51.4, (3, 3))
+    return [Water({"energy": -76.4 + 0.01 * k, "forces": forces}).build(k) for k in range(4)]
+
+
+def test_hartree_is_recognised_without_isolated_atoms() -> None:
+    systems = in_hartree()
+    fitted = reference_energies(systems)
+    assert [f.code for f in inspect(systems, fitted)] == ["units"]
+    in_volts = [
+        Water({"energy": 27.2 * (s.energy or 0), "forces": 51.4 * s.forces}).build(k)
+        for k, s in enumerate(systems)
+        if s.forces is not None
+    ]
+    assert inspect(in_volts, reference_energies(in_volts)) == []
+
+
+@pytest.mark.parametrize(("energy", "unit"), [(-0.4998, "hartree"), (-0.9996, "rydberg")])
+def test_hydrogen_atom_gives_the_unit_away(energy: float, unit: str) -> None:
+    systems = in_hartree()
+    atoms = [System([1], [[0, 0, 0]], energy=energy), System([8], [[0, 0, 0]], energy=-75.0)]
+    (finding,) = inspect(systems, reference_energies(systems, atoms))
+    assert finding.code == "units" and unit in finding.message
+
+
+CELL = 5.0 * np.eye(3)
+VIRIAL = np.array([[1.0, 0.1, 0.0], [0.1, 2.0, 0.2], [0.0, 0.2, 3.0]])
+
+
+def raw(**info: Any) -> Frame:
+    positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.8]])
+    return Frame(
+        np.array([1, 1]),
+        positions,
+        {"energy": -30.0, **info},
+        {"forces": np.ones((2, 3))},
+        CELL,
+        (True, True, True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("infos", "codes"),
+    [
+        ([{"charge": 0}, {"charge": 1}], [("charge-ignored", True)]),
+        ([{"charge": 1}, {"charge": 1}], [("charge-ignored", False)]),
+        ([{"free_energy": -30.2}] * 2, [("free-energy", False)]),
+        ([{"free_energy": -30.0}] * 2, []),
+        ([{"virial": VIRIAL, "stress": -VIRIAL / 125}] * 2, []),
+        ([{"virial": VIRIAL, "stress": VIRIAL / 125}] * 2, [("stress-sign", True)]),
+        ([{"virial": VIRIAL, "stress": -160 * VIRIAL / 125}] * 2, [("stress-virial", True)]),
+    ],
+)
+def test_what_raw_frames_say(infos: list[dict[str, Any]], codes: list[tuple[str, bool]]) -> None:
+    findings = label_frames([raw(**info) for info in infos])[1].findings
+    assert [(finding.code, finding.stops) for finding in findings] == codes
+
+
+def test_isolated_atoms_in_a_box_are_recognised() -> None:
+    boxed = System([1], [[0, 0, 0]], 12 * np.eye(3), True)
+    crystal = System([29], [[0, 0, 0]], 2.5 * np.eye(3), True)
+    assert is_isolated_atom(boxed) and not is_isolated_atom(crystal)
 
 
 def test_infinite_forces_are_found() -> None:

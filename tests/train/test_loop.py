@@ -126,7 +126,7 @@ def test_second_stage_begins_late() -> None:
     config = settings(epochs=10, late_stage=0.7)
     task = PolynomialTask(model, config)
     Trainer(model, task, config).run()
-    assert task.late_steps == 18
+    assert task.late_steps == 17
 
 
 def test_best_parameters_are_kept() -> None:

@@ -50,10 +50,10 @@ class PolynomialTask:
             pick = torch.from_numpy(order[k * size : (k + 1) * size])
             yield self.x[pick], self.y[pick], tuple(f"sample {int(i)}" for i in pick)
 
-    def loss(self, batch: Sample, late: bool) -> Loss:
+    def loss(self, batch: Sample, stage: float) -> Loss:
         """Mean square."""
         x, y, names = batch
-        self.late_steps += late
+        self.late_steps += stage > 0
         squares = (self.model(x) - y).square()
         return Loss(squares.mean(), squares.detach(), names)
 

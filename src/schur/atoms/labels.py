@@ -13,6 +13,8 @@ import numpy as np
 from ..errors import DataError
 from .extxyz import Frame
 from .findings import Finding
+from .frame_watch import FrameWatch
+from .symmetric import matrix
 from .system import System
 
 SEARCH_ORDER: dict[str, tuple[str, ...]] = {
@@ -22,6 +24,9 @@ SEARCH_ORDER: dict[str, tuple[str, ...]] = {
     "virial": ("REF_virials", "virial", "virials"),
 }
 """Where each label is looked for; the first key that a frame has is the one used."""
+
+
+_ISOLATION = 6.0  # Å
 
 
 @dataclass
@@ -80,9 +85,11 @@ def label_frames(
     systems: list[System] = []
     missing: dict[str, list[str]] = {label: [] for label in order}
     seen: Counter[str] = Counter()
+    watch = FrameWatch()
     for frame in frames:
         chosen = {label: _first(frame, names) for label, names in order.items()}
         system = _system(frame, chosen)
+        watch.see(frame, chosen)
         systems.append(system)
         report.frames += 1
         seen.update([*frame.info, *frame.arrays])
@@ -93,13 +100,21 @@ def label_frames(
                 report.used[label][key] += 1
             elif not lone:
                 missing[label].append(frame.origin)
-    report.findings = _findings(report, order, missing, seen)
+    report.findings = _findings(report, order, missing, seen) + watch.findings()
     return systems, report
 
 
 def is_isolated_atom(system: System) -> bool:
-    """Whether a system is one atom that meets no image of itself."""
-    return len(system) == 1 and not system.periodic
+    """Whether a system is one atom that meets no image of itself within 6 Å.
+
+    Example:
+        >>> is_isolated_atom(System([1], [[0, 0, 0]], 12 * np.eye(3), True))
+        True
+    """
+    if len(system) != 1:
+        return False
+    lengths = np.linalg.norm(system.cell[system.pbc], axis=1)
+    return bool((lengths >= _ISOLATION).all())
 
 
 def _first(frame: Frame, names: Sequence[str]) -> str | None:
@@ -147,19 +162,6 @@ def _label(frame: Frame, key: str | None, *shapes: tuple[int, ...]) -> np.ndarra
         got=array.shape,
         expected=" or ".join(str(shape) for shape in shapes),
     )
-
-
-def matrix(voigt: np.ndarray) -> np.ndarray:
-    """Six Voigt components (xx yy zz yz xz xy) or nine numbers as a 3 x 3 matrix.
-
-    Example:
-        >>> matrix(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))[0]
-        array([1., 6., 5.])
-    """
-    flat = np.asarray(voigt).reshape(-1)
-    if flat.size == 6:
-        return flat[[0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(3, 3)
-    return flat.reshape(3, 3)
 
 
 def _findings(

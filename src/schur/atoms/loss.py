@@ -21,7 +21,8 @@ class LossConfig(BaseModel):
 
     Args:
         energy, forces, stress: λ in the first stage, for eV, eV/Å and eV/Å^3.
-        late_energy: λ_E in the second stage of the run.
+        late_energy: λ_E at the end of the run; over the second stage it goes there
+            geometrically.
         huber: errors above this many eV (eV/Å) count linearly; None for squares.
     """
 
@@ -34,17 +35,17 @@ class LossConfig(BaseModel):
     huber: float | None = Field(default=None, gt=0)
 
 
-def potential_loss(potential: Potential, batch: Batch, config: LossConfig, late: bool) -> Loss:
+def potential_loss(potential: Potential, batch: Batch, config: LossConfig, stage: float) -> Loss:
     """The loss of a batch, differentiable with respect to the potential's parameters.
 
     Args:
         potential: whose parameters are trained.
         batch: with labels.
         config: weights.
-        late: whether the second stage has begun.
+        stage: how far the second stage of the run is, from 0 to 1.
     """
     predicted = potential(batch, forces=True, stress=config.stress > 0, differentiable=True)
-    weight = config.late_energy if late else config.energy
+    weight = config.energy ** (1.0 - stage) * config.late_energy**stage
     per_atom = _error(predicted.energies, batch.energies) / batch.sizes
     samples = weight * _penalty(per_atom, config.huber)
     assert predicted.forces is not None  # asked for above

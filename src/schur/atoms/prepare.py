@@ -17,7 +17,7 @@ from .elements import SYMBOLS
 from .extxyz import Frame, read_frames
 from .findings import Finding, require
 from .labels import is_isolated_atom, label_frames
-from .preflight import inspect, inspect_split
+from .preflight import inspect, inspect_split, lonely_atoms
 from .reference import ReferenceEnergies, reference_energies
 from .split import Split, split_systems
 from .system import System
@@ -53,11 +53,12 @@ class Prepared:
         }
 
 
-def prepare(config: DataConfig, seed: int) -> Prepared:
+def prepare(config: DataConfig, cutoff: float, seed: int) -> Prepared:
     """Reads, inspects, splits and measures the data of a run.
 
     Args:
         config: files, label names, fractions, allowed findings.
+        cutoff: of the model, Å; atoms without a neighbour within it are reported.
         seed: of the split.
 
     Raises:
@@ -82,6 +83,7 @@ def prepare(config: DataConfig, seed: int) -> Prepared:
     require(findings, config.allow)
     reference = reference_energies(split.train, lone)
     notes.append(reference.describe())
+    findings += lonely_atoms(split.train, cutoff)
     findings += inspect([*split.train, *split.valid, *split.test], reference)
     require(findings, config.allow)
     scale, shift = scale_and_shift(split.train, reference)

@@ -48,9 +48,9 @@ class PotentialTask:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
         return self.train.batches(self.size, order[start * self.size :].tolist())
 
-    def loss(self, batch: Batch, late: bool) -> Loss:
+    def loss(self, batch: Batch, stage: float) -> Loss:
         """Energies, forces and stress against their labels."""
-        return potential_loss(self.potential, batch, self.config, late)
+        return potential_loss(self.potential, batch, self.config, stage)
 
     def validate(self) -> dict[str, float]:
         """Errors in meV and meV/Å; the score weighs both as the second stage does."""

@@ -35,7 +35,7 @@ def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) ->
     if time_limit is not None:
         training["time_limit"] = seconds(time_limit)
     config = settings.resolve({"data": {"train": [str(path)]}, "training": training}, "small")
-    prepared = prepare(config.data, config.training.seed)
+    prepared = prepare(config.data, config.model.cutoff, config.training.seed)
     say(out, *prepared.notes)
     say_findings(out, prepared.findings)
     train_and_tell(config, prepared, output, out, resume=False)

@@ -45,7 +45,7 @@ def run_training(
     config = settings.resolve(tree, checked_size(size), overrides)
     out = console()
     say(out, *config.to_yaml().splitlines())
-    prepared = prepare(config.data, config.training.seed)
+    prepared = prepare(config.data, config.model.cutoff, config.training.seed)
     say(out, *prepared.notes)
     say_findings(out, prepared.findings)
     if dry_run:

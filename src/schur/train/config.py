@@ -26,7 +26,8 @@ class TrainingConfig(BaseModel):
         weight_decay, beta1, beta2, amsgrad: of AdamW (Loshchilov & Hutter 2019).
         clip_norm: largest norm of the gradient.
         ema_decay: of the averaged parameters; 0 keeps the last parameters.
-        late_stage: fraction of the run after which the second stage of the loss begins.
+        late_stage: fraction of the run after which the second stage of the loss begins;
+            1 for no such stage.
         validate_every: epochs between validations.
         patience: validations without improvement after which to stop, or None.
         seed: of parameters and of the order of samples.

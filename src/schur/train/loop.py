@@ -18,7 +18,7 @@ from .ema import AveragedParameters
 from .history import History
 from .interrupt import StopRequest, stop_on_interrupt
 from .progress import Reporter, Silent
-from .schedule import Budget, rate_factor
+from .schedule import Budget, late_fraction, rate_factor
 from .task import BatchT, Task
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -166,7 +166,7 @@ class Trainer(Generic[BatchT]):
         progress = self.budget.progress()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * rate_factor(self.config, progress)
-        loss = self.task.loss(batch, late=progress >= self.config.late_stage)
+        loss = self.task.loss(batch, late_fraction(self.config, progress))
         loss.require_finite()
         self.optimiser.zero_grad(set_to_none=True)
         loss.total.backward()

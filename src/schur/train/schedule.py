@@ -27,6 +27,22 @@ def rate_factor(config: TrainingConfig, progress: float) -> float:
     return config.final_rate + (1.0 - config.final_rate) * left
 
 
+def late_fraction(config: TrainingConfig, progress: float) -> float:
+    """How far the second stage is: 0 before it begins, 1 at the end of the run.
+
+    Weights that change along it change smoothly. A sudden change would meet second moments of
+    Adam that are far too small, and throw the parameters off.
+
+    Example:
+        >>> config = TrainingConfig(late_stage=0.75)
+        >>> [late_fraction(config, p) for p in (0.5, 0.75, 0.875, 1.0)]
+        [0.0, 0.0, 0.5, 1.0]
+    """
+    if progress <= config.late_stage:
+        return 0.0
+    return min((progress - config.late_stage) / (1.0 - config.late_stage), 1.0)
+
+
 class Budget:
     """Steps and wall time of a run; both may end it.
 

@@ -60,8 +60,8 @@ class Task(Protocol[BatchT]):
         """The batches of an epoch from the `start`-th on; the same for the same arguments."""
         ...
 
-    def loss(self, batch: BatchT, late: bool) -> Loss:
-        """Loss of a batch; `late` says that the second stage has begun."""
+    def loss(self, batch: BatchT, stage: float) -> Loss:
+        """Loss of a batch; `stage` rises from 0 to 1 over the second stage of the run."""
         ...
 
     def validate(self) -> dict[str, int | float]:
