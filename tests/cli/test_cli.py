@@ -164,3 +164,34 @@ def test_words() -> None:
     assert [seconds(text) for text in ("90", "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
     with pytest.raises(DataError, match="no length of time"):
         seconds("soon")
+
+
+def test_predict_adds_keys_to_frames(run: Path, tmp_path: Path) -> None:
+    from schur.atoms.extxyz import read_frames
+
+    out = tmp_path / "said.xyz"
+    result = schur("predict", run / "out" / "model.schur", run / "data.xyz", "-o", out)
+    assert result.exit_code == 0, result.output
+    frames = list(read_frames(out))
+    assert len(frames) == 30 and frames[0].arrays["schur_forces"].shape == (3, 3)
+    assert frames[0].info["energy"] != frames[0].info["schur_energy"]
+
+
+def test_md_moves_and_reports(run: Path, tmp_path: Path) -> None:
+    words = ["md", run / "out" / "model.schur", run / "data.xyz", "-o", tmp_path]
+    result = schur(*words, "--ensemble", "nve", "--steps", 20, "--temperature", 30, "interval=5")
+    assert result.exit_code == 0, result.output
+    assert "drift of the total energy" in result.output
+    assert len((tmp_path / "dynamics.csv").read_text().splitlines()) == 6
+    wrong = schur(*words, "--ensemble", "nvx")
+    assert wrong.exit_code == 1 and "ensemble" in wrong.output
+
+
+def test_data_check(run: Path, tmp_path: Path) -> None:
+    good = schur("data", "check", run / "data.xyz")
+    assert good.exit_code == 0 and "30 frames are fit to train on" in good.output
+    frames = springs(4)
+    frames[1].info["energy"] = float("nan")
+    write_frames(tmp_path / "bad.xyz", frames)
+    bad = schur("data", "check", tmp_path / "bad.xyz")
+    assert bad.exit_code == 1 and "non-finite-labels" in bad.output

@@ -244,6 +244,12 @@ def write_frames(path: str | os.PathLike[str], frames: Iterable[Frame]) -> None:
             stream.write(_text(frame))
 
 
+def append_frame(path: str | os.PathLike[str], frame: Frame) -> None:
+    """Writes a frame behind those that a file has."""
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write(_text(frame))
+
+
 def _text(frame: Frame) -> str:
     names = list(frame.arrays)
     blocks = [np.asarray(frame.positions, dtype=np.float64)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..atoms import config as settings
@@ -14,6 +15,25 @@ from .training import seconds, train_and_tell
 
 MOLECULE = "CH3CH2OH"
 DATA = "ethanol.xyz"
+TEMPERATURES = (300.0, 600.0)
+
+
+def run_sampling(
+    molecule: str, output: Path, frames: int, temperatures: Sequence[float], seed: int
+) -> None:
+    """Samples a molecule into a file of structures.
+
+    Raises:
+        BackendError: tblite is not installed, or failed.
+        DataError: ASE knows no such molecule.
+    """
+    out = console()
+    at = " and ".join(f"{temperature:.0f} K" for temperature in temperatures)
+    say(out, f"sampling {frames} frames of {molecule} with GFN2-xTB at {at} ...")
+    begin = time.perf_counter()
+    sampled = sample_molecule(molecule, frames=frames, temperatures=temperatures, seed=seed)
+    write_frames(output, sampled)
+    say(out, f"wrote {output} ({len(sampled)} frames) after {time.perf_counter() - begin:.0f} s")
 
 
 def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) -> None:
@@ -25,12 +45,8 @@ def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) ->
     require_tblite()
     out = console()
     output.mkdir(parents=True, exist_ok=True)
-    say(out, f"sampling {frames} frames of ethanol with GFN2-xTB at 300 K and 600 K ...")
-    begin = time.perf_counter()
-    sampled = sample_molecule(MOLECULE, frames=frames, seed=seed)
     path = output / DATA
-    write_frames(path, sampled)
-    say(out, f"wrote {path} ({len(sampled)} frames) after {time.perf_counter() - begin:.0f} s")
+    run_sampling(MOLECULE, path, frames, TEMPERATURES, seed)
     training: dict[str, object] = {"seed": seed}
     if time_limit is not None:
         training["time_limit"] = seconds(time_limit)

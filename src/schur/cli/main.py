@@ -118,6 +118,80 @@ def info(model: Annotated[Path, typer.Argument(help="A model file.")]) -> None:
 
 
 @app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures, extended XYZ.")],
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("predicted.xyz"),
+) -> None:
+    """Write energies, forces and stresses of structures."""
+    from .prediction import run_prediction
+
+    with honest_errors():
+        run_prediction(model, files, output)
+
+
+@app.command()
+def md(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    start: Annotated[Path, typer.Argument(help="A structure; the last frame of its file.")],
+    words: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help="key=value: friction, damping, pressure, interval ..."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("schur-md"),
+    ensemble: Annotated[str, typer.Option(help="nve, langevin, nose-hoover or npt.")] = "langevin",
+    temperature: Annotated[float, typer.Option(help="K")] = 300.0,
+    timestep: Annotated[float, typer.Option(help="fs")] = 0.5,
+    steps: Annotated[int, typer.Option(help="How many.")] = 2000,
+    seed: Seed = 0,
+) -> None:
+    """Run molecular dynamics with a potential."""
+    from .moving import run_md
+
+    settings = {
+        "ensemble": ensemble,
+        "temperature": temperature,
+        "timestep": timestep,
+        "steps": steps,
+        "seed": seed,
+    }
+    with honest_errors():
+        run_md(model, start, output, settings, words or [])
+
+
+data = typer.Typer(help="Look at data and make them.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Structures, extended XYZ.")],
+    cutoff: Annotated[float, typer.Option(help="Å; atoms without neighbours are noted.")] = 5.0,
+    allow: Allow = [],  # noqa: B006
+) -> None:
+    """Say what is in files of structures, and stop on what would ruin a model."""
+    from .inspection import run_check
+
+    with honest_errors():
+        run_check(files, cutoff, allow)
+
+
+@data.command()
+def sample(
+    molecule: Annotated[str, typer.Argument(help="A name that ASE knows, such as CH3CH2OH.")],
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("sampled.xyz"),
+    frames: Annotated[int, typer.Option(help="How many, of all temperatures together.")] = 300,
+    temperature: Annotated[list[float], typer.Option(help="K; one chain each.")] = [300.0, 600.0],  # noqa: B006
+    seed: Seed = 0,
+) -> None:
+    """Make a data set from nothing: dynamics with GFN2-xTB, and isolated atoms."""
+    from .demonstration import run_sampling
+
+    with honest_errors():
+        run_sampling(molecule, output, frames, temperature, seed)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from .. import __version__
