@@ -39,12 +39,13 @@ def schedule(program: Program) -> tuple[Pass, ...]:
     joins the walk at the same depth that reads most of the same values.
 
     Example:
+        >>> import numpy as np
         >>> from schur.forms import Block, Factor, Form, Operand, Path, derive
         >>> block = (Block(1, (4,)),)
         >>> x, out = Operand("x", block, "indexed", "i"), Operand("out", block, "indexed", "j")
         >>> w = Operand("w", block)
         >>> factors = tuple(Factor(name, 0, "u") for name in ("x", "w", "out"))
-        >>> product = Form((x, w, out), (Path(factors, [[0, 0, 0]], [1.0]),)).open("out")
+        >>> product = Form((x, w, out), (Path.dense(factors, np.ones((1, 1, 1))),)).open("out")
         >>> [(p.walk, p.targets) for p in schedule(derive(product))]
         [('i', ('grad_x', 'grad_w'))]
     """

@@ -37,10 +37,11 @@ def cost(program: Program, sizes: Mapping[str, int]) -> Cost:
         sizes: `"rows"`, and for each index name the length of its tables.
 
     Example:
+        >>> import numpy as np
         >>> from schur.forms import Block, Factor, Form, Operand, Path
         >>> operands = tuple(Operand(name, (Block(1, (4,)),)) for name in ("x", "y", "out"))
         >>> factors = tuple(Factor(operand.name, 0, "u") for operand in operands)
-        >>> product = Form(operands, (Path(factors, [[0, 0, 0]], [1.0]),)).open("out")
+        >>> product = Form(operands, (Path.dense(factors, np.ones((1, 1, 1))),)).open("out")
         >>> print(cost(product, {"rows": 10}))
         80 operations, 80 numbers in, 40 out
     """

@@ -49,7 +49,7 @@ def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
         >>> from schur.forms import Block, Factor, Form, Operand, Path
         >>> operands = tuple(Operand(name, (Block(1, (4,)),)) for name in ("x", "y", "out"))
         >>> factors = tuple(Factor(operand.name, 0, "u") for operand in operands)
-        >>> product = Form(operands, (Path(factors, [[0, 0, 0]], [1.0]),)).open("out")
+        >>> product = Form(operands, (Path.dense(factors, np.ones((1, 1, 1))),)).open("out")
         >>> backward = derive(product)
         >>> [operand.name for operand in backward.inputs], backward.outputs
         (['x', 'y', 'grad_out'], ('grad_x', 'grad_y'))
@@ -92,7 +92,7 @@ def _derive(program: Program, names: tuple[str, ...]) -> Derivative:
             continue
         filled = statement.form.polarised(statement.target, cotangent)
         for source in statement.sources:
-            if source not in active:
+            if source not in active or not statement.form.reads(source):
                 continue
             if source not in cotangents:
                 cotangents[source] = program.values[source].renamed(_fresh(source, taken))
@@ -129,7 +129,7 @@ def linearised(program: Program, moving: tuple[str, ...]) -> Derivative:
         target = statement.target
         statements.append(statement)
         for source in statement.sources:
-            if source not in tangents:
+            if source not in tangents or not statement.form.reads(source):
                 continue
             if target not in tangents:
                 name = _fresh(target, taken, "tangent")

@@ -200,7 +200,7 @@ class Form:
         ...     (Operand("x", (vector,)), Operand("y", (vector,)),
         ...      Operand("out", (Block(1, (8,)),))),
         ...     (Path((Factor("x", 0, "u"), Factor("y", 0, "u"), Factor("out", 0, "u")),
-        ...           [[0, 0, 0], [1, 1, 0], [2, 2, 0]], [1.0, 1.0, 1.0]),),
+        ...           np.array([[0, 0, 0], [1, 1, 0], [2, 2, 0]]), np.ones(3)),),
         ... )
         >>> print(dot.open("out"))
         out = form(x, y)
@@ -276,6 +276,10 @@ class Form:
     def terms(self) -> int:
         """How many terms all paths hold together."""
         return sum(len(path.coefficients) for path in self.paths)
+
+    def reads(self, name: str) -> bool:
+        """Whether any path reads the operand."""
+        return any(path.positions(name) for path in self.paths)
 
     def is_linear_in(self, name: str) -> bool:
         """Whether every path reads the operand exactly once."""
