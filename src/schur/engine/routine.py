@@ -10,7 +10,7 @@ from torch import Tensor
 
 from schur.engine import backends, c_backend, operator
 from schur.engine.sorting import Sorted, as_index
-from schur.errors import DtypeError, ShapeError
+from schur.errors import DtypeError, FormError, ShapeError
 from schur.forms import Program
 
 Backend = Literal["auto", "torch", "c"]
@@ -26,18 +26,26 @@ class Routine:
 
     Raises:
         BackendError: if the named backend cannot serve, with the reason.
+        FormError: if the program has no inputs, whose type and device its outputs would take.
 
     Example:
+        >>> import numpy as np
         >>> from schur.forms import Block, Factor, Form, Operand, Path
         >>> operands = tuple(Operand(name, (Block(1, (4,)),)) for name in ("x", "y", "out"))
         >>> factors = tuple(Factor(operand.name, 0, "u") for operand in operands)
-        >>> product = Form(operands, (Path(factors, [[0, 0, 0]], [1.0]),)).open("out")
+        >>> product = Form(operands, (Path.dense(factors, np.ones((1, 1, 1))),)).open("out")
         >>> Routine(product)(torch.ones(2, 4), 3 * torch.ones(2, 4))
         tensor([[3., 3., 3., 3.],
                 [3., 3., 3., 3.]])
     """
 
     def __init__(self, program: Program, backend: Backend = "auto") -> None:
+        if not program.inputs:
+            raise FormError(
+                "a program without inputs is a constant and has no number type or device",
+                got=f"outputs {program.outputs}",
+                remedy="take its value from schur.forms.evaluate, or give it an operand of ones",
+            )
         self.program = program
         self.backend: Backend = backend
         if backend != "auto":
@@ -77,7 +85,7 @@ class Routine:
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def __reduce__(self) -> tuple[type[Routine], tuple[Program, Backend]]:
-        """Copies and pickles are built anew, so that the process that loads one knows its program."""
+        """Copies and pickles are built anew, so that a process that loads one knows its program."""
         return Routine, (self.program, self.backend)
 
     def __repr__(self) -> str:
@@ -197,5 +205,3 @@ def _index_arrays(
             empty = checked.new_empty(0)
             arrays += [checked, empty, empty]
     return arrays
-
-
