@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -118,7 +119,7 @@ class _Target:
 class _Kernel:
     """A compiled pass with what must be known to call it."""
 
-    function: ctypes._CFuncPtr
+    function: Any  # a function of a ctypes library
     walk: int | None  # number of the index that is walked
     lanes: bool
     shared: tuple[_Target, ...]
@@ -195,7 +196,9 @@ class _Compiled:
         threads = _threads() if self.operations * rows > _SERIAL_OPERATIONS else 1
         index = [tensor.contiguous() for tensor in indices[::3]]
         sorts = [self._sorted(k, index[k], indices, lengths) for k in range(len(index))]
-        held = (ctypes.c_void_p * len(tensors))(*[t if t is None else t.data_ptr() for t in tensors])
+        held = (ctypes.c_void_p * len(tensors))(
+            *[t if t is None else t.data_ptr() for t in tensors]
+        )
         read = (ctypes.c_void_p * len(index))(*[i.data_ptr() for i in index])
         for kernel in self.kernels:
             sort = None if kernel.walk is None else sorts[kernel.walk]
@@ -244,7 +247,10 @@ class _Compiled:
         grain = max(1, -(-rows // most))
         if start is None:
             # In lanes only the last item may have a rest that does not fill a vector.
-            items, count, splits = *_row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain), 0
+            items, count, splits = (
+                *_row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain),
+                0,
+            )
         else:
             width = max((target.size for target in kernel.summed), default=1) * self.itemsize
             longest = max(4 * grain, 256, rows * width // _PARTIAL_BYTES)
@@ -255,7 +261,9 @@ class _Compiled:
         buffers: list[Tensor] = []
         if kernel.shared or summed:
             partial = (ctypes.c_void_p * len(held))()
-            for target, pieces in [(t, count) for t in kernel.shared] + [(t, splits) for t in summed]:
+            for target, pieces in [(t, count) for t in kernel.shared] + [
+                (t, splits) for t in summed
+            ]:
                 size = pieces * target.size * self.itemsize
                 buffers.append(torch.empty(size, dtype=torch.uint8, device="cpu"))
                 partial[target.slot] = buffers[-1].data_ptr()  # pyright: ignore[reportArgumentType]

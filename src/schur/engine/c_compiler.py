@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
+import importlib.util
 import logging
 import os
 import platform
@@ -48,11 +49,10 @@ def compiler() -> tuple[str, ...] | None:
         words = candidate.split()
         if words and (path := shutil.which(words[0])):
             return (path, *words[1:])
-    try:
-        import ziglang  # pyright: ignore[reportMissingImports]
-    except ImportError:
+    found = importlib.util.find_spec("ziglang")
+    if found is None or found.origin is None:
         return None
-    return (str(Path(ziglang.__file__).parent / "zig"), "cc")
+    return (str(Path(found.origin).parent / "zig"), "cc")
 
 
 def cache_directory() -> Path:
@@ -154,7 +154,7 @@ def _say_once(reason: str) -> None:
 
 
 def _compile(path: Path, texts: list[str]) -> None:
-    """Compile the files of a source, at the same time, and put the library and its checksum in place.
+    """Compile the files of a source at the same time; put library and checksum in place.
 
     Raises:
         OSError: if there is no room or no right to write.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schur.engine.c_arithmetic import literal, sum_text
 from schur.engine.lanes import Lanes
 from schur.engine.nest import Node
@@ -56,14 +58,17 @@ def packing(size: int) -> str:
             "}",
             f"static inline void pack_{size}(T *p, const V *r) {{",
             *(f"  const V v{k} = r[{k}];" for k in range(size)),
-            *(f"  store(p + {k} * W, {_gathered(places, width)});" for k, places in enumerate(flat)),
+            *(
+                f"  store(p + {k} * W, {_gathered(places, width)});"
+                for k, places in enumerate(flat)
+            ),
             "}",
             "#endif",
         ]
     return "\n".join(lines)
 
 
-def _gathered(places: list[tuple[int, int]], width: int) -> str:
+def _gathered(places: Sequence[tuple[int, ...]], width: int) -> str:
     """The vector whose lane l is lane `places[l][1]` of vector `places[l][0]`."""
     sources = list(dict.fromkeys(vector for vector, _ in places))
     text = f"v{sources[0]}"
@@ -86,7 +91,7 @@ class LanesText:
         self.program, self.number, self.dtype = program, number, dtype
         self.lanes = Lanes(program)
         self.slots = {name: k for k, name in enumerate(program.values)}
-        self.inputs = [operand for operand in program.inputs]
+        self.inputs = list(program.inputs)
         self.outputs = [program.values[name] for name in program.outputs]
 
     def text(self) -> str:
@@ -104,7 +109,8 @@ class LanesText:
         graph = self.lanes.graph
         values = [v for output in self.outputs for v in self.lanes.outputs[output.name]]
         nodes = graph.reachable(v for v in values if not isinstance(v, float))
-        lines = [f"static __attribute__((noinline)) void lanes_{self.number}({self._parameters()}) {{"]
+        head = f"void lanes_{self.number}({self._parameters()})"
+        lines = [f"static __attribute__((noinline)) {head} {{"]
         used = {graph.loads[n].operand for n in nodes if n in graph.loads}
         for operand in self.inputs:
             if operand.name in used:
@@ -124,13 +130,15 @@ class LanesText:
         slot, size = self.slots[operand.name], operand.size
         if size <= _PACKED:
             return [f"V r{slot}[{size}];", f"unpack_{size}(p{slot}, r{slot});"]
+        place = f"p{slot} + l * {size} + k"
         return [
             f"V r{slot}[{size} + W];",
             "#pragma GCC unroll 64",
             f"for (int k = 0; k < {size}; k += W) {{",
             "  #pragma GCC unroll 16",
-            f"  for (int l = 0; l < W; ++l) if (k + W <= {size}) r{slot}[k + l] = load(p{slot} + l * {size} + k);",
-            f"  else r{slot}[k + l] = load_part(p{slot} + l * {size} + k, {size} % W);",
+            "  for (int l = 0; l < W; ++l)",
+            f"    if (k + W <= {size}) r{slot}[k + l] = load({place});",
+            f"    else r{slot}[k + l] = load_part({place}, {size} % W);",
             f"  transpose(r{slot} + k);",
             "}",
         ]
@@ -142,13 +150,15 @@ class LanesText:
             lines.append(f"o[{k}] = {self._value(value)};")
         if size <= _PACKED:
             return [*lines, f"pack_{size}(p{slot}, o); }}"]
+        place = f"p{slot} + l * {size} + k"
         lines += [
             "#pragma GCC unroll 64",
             f"for (int k = 0; k < {size}; k += W) {{",
             "  transpose(o + k);",
             "  #pragma GCC unroll 16",
-            f"  for (int l = 0; l < W; ++l) if (k + W <= {size}) store(p{slot} + l * {size} + k, o[k + l]);",
-            f"  else store_part(p{slot} + l * {size} + k, o[k + l], {size} % W);",
+            "  for (int l = 0; l < W; ++l)",
+            f"    if (k + W <= {size}) store({place}, o[k + l]);",
+            f"    else store_part({place}, o[k + l], {size} % W);",
             "} }",
         ]
         return lines
@@ -161,9 +171,7 @@ class LanesText:
     def _walk(self) -> str:
         """All rows in blocks; the rest of the last block goes through padded copies."""
         operands = [*self.inputs, *self.outputs]
-        whole = ", ".join(
-            f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in operands
-        )
+        whole = ", ".join(f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in operands)
         lines = [
             f"void pass_{self.number}(const Call *call, const Item *item) {{",
             "  int64_t r = item->row;",
@@ -177,13 +185,15 @@ class LanesText:
         for operand in self.inputs:
             slot, size = self.slots[operand.name], operand.size
             lines.append(
-                f"  memcpy(c{slot}, call->values[{slot}] + r * {size}LL, rest * {size} * sizeof(T));"
+                f"  memcpy(c{slot}, call->values[{slot}] + r * {size}LL,"
+                f" rest * {size} * sizeof(T));"
             )
         padded = ", ".join(f"c{self.slots[o.name]}" for o in operands)
         lines.append(f"  lanes_{self.number}({padded});")
         for operand in self.outputs:
             slot, size = self.slots[operand.name], operand.size
             lines.append(
-                f"  memcpy(call->values[{slot}] + r * {size}LL, c{slot}, rest * {size} * sizeof(T));"
+                f"  memcpy(call->values[{slot}] + r * {size}LL, c{slot},"
+                f" rest * {size} * sizeof(T));"
             )
         return "\n".join([*lines, "}", ""])

@@ -153,12 +153,13 @@ class _PassText:
             slot = self.slots[operand.name]
             constant = "const " if operand in self.sources else ""
             lines.append(f"  {constant}T *const b{slot} = call->values[{slot}];")
-        for k, index in enumerate(self.program.indices):
+        for k in range(len(self.program.indices)):
             lines.append(f"  const int64_t *const i{k} = call->index[{k}]; (void)i{k};")
         for operand in self.targets:
             if operand.mode == "shared":
                 slot, size = self.slots[operand.name], operand.size
-                lines.append(f"  T *const {name[operand.name]} = call->partials[{slot}] + item->slot * {size}LL;")
+                place = f"call->partials[{slot}] + item->slot * {size}LL"
+                lines.append(f"  T *const {name[operand.name]} = {place};")
                 lines.append(f"  memset({name[operand.name]}, 0, {size} * sizeof(T));")
         body = self._row()
         if self.work.walk is None:
@@ -181,7 +182,9 @@ class _PassText:
                 )
                 lines.append(f"    memset(p{slot}, 0, {size} * sizeof(T));")
         lines.append("    const int64_t first = item->split < 0 ? call->start[s] : item->row;")
-        lines.append("    const int64_t last = item->split < 0 ? call->start[s + 1] : item->row_end;")
+        lines.append(
+            "    const int64_t last = item->split < 0 ? call->start[s + 1] : item->row_end;"
+        )
         lines.append("    for (int64_t q = first; q < last; ++q) {")
         lines.append("      const int64_t r = call->order[q];")
         lines.append("      const int64_t ahead = q + 1 < last ? call->order[q + 1] : r;")
@@ -210,7 +213,9 @@ class _PassText:
         for operand in self.targets:
             if operand.name in self.laned:
                 slot, size = self.slots[operand.name], operand.size
-                lines.append(f"for (int k = 0; k < {size}; ++k) p{slot}[k] += lanes_sum(l{slot}[k]);")
+                lines.append(
+                    f"for (int k = 0; k < {size}; ++k) p{slot}[k] += lanes_sum(l{slot}[k]);"
+                )
         return lines
 
 
@@ -222,11 +227,16 @@ class _GroupText:
         self.graph: Graph = group.graph
         loads = self._loads()
         self.read = sorted({owner.slots[entry.operand] for entry in loads})
-        streamed = {
-            entry.operand
-            for entry in loads
-            if owner.program.values[entry.operand].mode == "row" and group.vector in entry.letters
-        } if group.vector else set()
+        streamed = (
+            {
+                entry.operand
+                for entry in loads
+                if owner.program.values[entry.operand].mode == "row"
+                and group.vector in entry.letters
+            }
+            if group.vector
+            else set()
+        )
         self.ahead = sorted(owner.slots[operand] for operand in streamed)
         written = {entry.operand for entry in self._stored()}
         self.written = sorted(owner.slots[operand] for operand in written)
@@ -243,7 +253,11 @@ class _GroupText:
         yield from (value for _, value in self.group.scalars if not isinstance(value, float))
 
     def _loads(self) -> list[Entry]:
-        return [self.graph.loads[n] for n in self.graph.reachable(self._roots()) if n in self.graph.loads]
+        return [
+            self.graph.loads[n]
+            for n in self.graph.reachable(self._roots())
+            if n in self.graph.loads
+        ]
 
     def _stored(self) -> list[Entry]:
         stores = [entry for loop in self.group.loops for entry, _ in loop.stores]
@@ -320,7 +334,9 @@ class _GroupText:
                 slot = self.owner.slots[self.graph.loads[n].operand]
                 place = f"p{slot} + {self._offset(self.graph.loads[n])}"
                 if slot in self.ahead and not part:
-                    lines.append(f"__builtin_prefetch(f{slot} + {self._offset(self.graph.loads[n])});")
+                    lines.append(
+                        f"__builtin_prefetch(f{slot} + {self._offset(self.graph.loads[n])});"
+                    )
                 lines.append(f"const V n{n} = load{suffix}({place}{rest});")
             else:
                 lines.append(f"const V n{n} = {self._expression(n)};")
@@ -329,7 +345,11 @@ class _GroupText:
             place = f"p{self.owner.slots[entry.operand]} + {self._offset(entry)}"
             text = self._value(value)
             if entry.operand in self.owner.assigned:
-                vector = text if not isinstance(value, float) and self.graph.vector[value] else f"(V){{0}} + {text}"
+                vector = (
+                    text
+                    if not isinstance(value, float) and self.graph.vector[value]
+                    else f"(V){{0}} + {text}"
+                )
             else:
                 vector = f"load{suffix}({place}{rest}) + {text}"
             lines.append(f"store{suffix}({place}, {vector}{rest});")

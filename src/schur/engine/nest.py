@@ -1,4 +1,4 @@
-"""The loop nest of a pass: what is computed at which level, with shared subexpressions, no text.
+"""The loop nest of a pass: what is computed at which level, shared subexpressions, no text.
 
 A pass is a list of groups.  A group holds the terms of paths that share channel letters; its nest is
 
@@ -332,12 +332,14 @@ def _add_stores(group: Group, nester: _Nester, terms: Sequence[_Term]) -> None:
             new = set(nester.graph.reachable([value])) - inside
             inside |= new
             operations += sum(
-                len(nester.graph.sums[n]) for n in new if n in nester.graph.sums and nester.graph.vector[n]
+                len(nester.graph.sums[n])
+                for n in new
+                if n in nester.graph.sums and nester.graph.vector[n]
             )
 
 
 def _add_reductions(group: Group, nester: _Nester, terms: Sequence[_Term]) -> None:
-    """Sums over channels; products of vectors that feed the same targets alike are summed as one."""
+    """Sums over channels; products that feed the same targets alike are summed as one."""
     feeds: dict[tuple[Ref, ...], dict[tuple[Entry, tuple[Ref, ...]], float]] = {}
     for term in terms:
         held = feeds.setdefault(nester.vectors_sorted(term.vectors), {})
@@ -354,7 +356,7 @@ def _add_reductions(group: Group, nester: _Nester, terms: Sequence[_Term]) -> No
         by_target: dict[Entry, dict[tuple[Ref, ...], float]] = {}
         for (target, scalars), coefficient in signature:
             by_target.setdefault(target, {})[scalars] = coefficient
-        value = nester.horner({refs: 1.0 for refs in products})
+        value = nester.horner(dict.fromkeys(products, 1.0))
         assert not isinstance(value, float)
         feeds_of = [(target, nester.polynomial(held)) for target, held in by_target.items()]
         loop.reductions.append((value, feeds_of))

@@ -73,7 +73,7 @@ def call(
 
 
 def _is_traced() -> bool:
-    """Whether someone else than the interpreter looks at each operation: its tensors may be fake."""
+    """Whether a tracer looks at each operation: its tensors may be fake."""
     return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
@@ -167,7 +167,7 @@ class _Transformable(torch.autograd.Function):
         )
 
     @staticmethod
-    def vmap(
+    def vmap(  # pyright: ignore[reportIncompatibleMethodOverride]
         info: Any,
         in_dims: tuple[Any, ...],
         key: str,
@@ -205,7 +205,6 @@ def vjp(
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """The gradients by the inputs that need one, from one run of the derived program."""
-    backend = key.partition(":")[0]
     program = program_of(key)
     given = [
         (name, g) for name, g in zip(program.outputs, cotangents, strict=True) if g is not None

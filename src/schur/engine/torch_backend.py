@@ -91,7 +91,10 @@ def _add_path(
     start = target.offsets[factor.block]
     view = rows[:, start : start + block.size].view(len(rows), block.components, *block.channels)
     others = [k for k in range(len(path.factors)) if k != slot]
-    arrays = [_block(known, form.by_name[path.factors[k].operand], path.factors[k].block, indices) for k in others]
+    arrays = [
+        _block(known, form.by_name[path.factors[k].operand], path.factors[k].block, indices)
+        for k in others
+    ]
     letters = [path.factors[k].letters for k in others]
     missing = [letter for letter in factor.letters if not any(letter in text for text in letters)]
     ones = bool(missing) or not others
@@ -113,9 +116,7 @@ def _add_path(
         _add_terms(view, coefficients, components, arrays, letters, factor.letters)
 
 
-def _contract(
-    tensor: Tensor, arrays: list[Tensor], letters: list[str], out: str
-) -> Tensor:
+def _contract(tensor: Tensor, arrays: list[Tensor], letters: list[str], out: str) -> Tensor:
     """The dense contraction, an operand at a time, those with the fewest channels first."""
     axes = "ABCDEFGH"[: tensor.ndim]
     subscript, have = axes, tensor
@@ -125,9 +126,7 @@ def _contract(
         kept = "".join(c for c in subscript if c != axes[k])
         new = "".join(c for c in letters[k] if c not in kept)
         result = ("" if "Z" in kept else "Z") + kept + new
-        result = "".join(
-            c for c in result if c.isupper() or any(c in text for text in remaining)
-        )
+        result = "".join(c for c in result if c.isupper() or any(c in text for text in remaining))
         have = torch.einsum(f"{subscript},Z{axes[k]}{letters[k]}->{result}", have, arrays[k])
         subscript = result
     return torch.einsum(f"{subscript}->Z{axes[-1]}{out}", have)
