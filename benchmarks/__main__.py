@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import schur
 from benchmarks import latency
 from benchmarks.problem import PASSES
 from benchmarks.process import in_fresh_process
@@ -21,8 +22,8 @@ from benchmarks.workload import Case
 from benchmarks.workloads.catalogue import WORKLOADS, workload
 
 PACKAGES = (
-    *("schur", "torch", "numpy", "e3nn", "cuequivariance", "cuequivariance-torch"),
-    *("e3nn-jax", "jax", "sphericart-torch"),
+    *("torch", "numpy", "e3nn", "cuequivariance", "cuequivariance-torch", "e3nn-jax", "jax"),
+    "sphericart-torch",
 )
 
 
@@ -96,7 +97,7 @@ def measure(asked: dict[str, Any], case: Case, options: argparse.Namespace) -> d
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured with."""
-    versions = {}
+    versions = {"schur": schur.__version__}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

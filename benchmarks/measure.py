@@ -57,7 +57,7 @@ def time_case(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
 def _check(contender: Contender, what: str, reference: Reference | None, row: Any) -> bool:
     """Run once, which compiles, and again for the error; whether the pass can be timed."""
     start = time.perf_counter()
-    _, reason = attempt(lambda: contender.run(what))
+    reason = attempt(lambda: contender.run(what))[1]
     entry = {"first_s": time.perf_counter() - start, "reason": reason}
     row["passes"][what] = entry
     if reason is not None:
@@ -92,7 +92,7 @@ def peak_memory(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
     inputs were made, its packages loaded: inputs, outputs, buffers kept and scratch space.
     """
     name = spec["contenders"][0]
-    _, reason = attempt(lambda: case.adapter(name))
+    reason = attempt(lambda: case.adapter(name))[1]
     if reason is not None:
         return {"reason": reason}
     problem = case.problem()
@@ -103,7 +103,7 @@ def peak_memory(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
         return {"reason": reason}
     found: dict[str, Any] = {}
     for what in spec["passes"]:
-        _, reason = attempt(lambda what=what: contender.run(what))
+        reason = attempt(lambda what=what: contender.run(what))[1]  # its result is let go
         if reason is not None:
             found[what] = {"reason": reason}
             continue
