@@ -40,8 +40,6 @@ cases = {
     "gate": (gate, [x(gate.rep_in)]),
     "radial network": (mlp, [torch.randn(5, 3, requires_grad=True)]),
     "radial basis": (basis, [torch.rand(5, requires_grad=True)]),
-    "layer norm": (nn.LayerNorm("2x0e+2x1o"), [x(linear.rep_in)]),
-    "norm activation": (nn.NormActivation("2x0e+2x1o", silu), [x(linear.rep_in)]),
 }
 for name, (function, arguments) in cases.items():
     compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
@@ -61,4 +59,4 @@ def test_layers_compile_without_breaks() -> None:
         [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    assert done.stdout.count("ok") == 10
+    assert done.stdout.count("ok") == 8

@@ -69,6 +69,30 @@ def test_equivariance() -> None:
     )
 
 
+terms = st.lists(
+    st.tuples(st.integers(1, 3), st.tuples(st.integers(0, 2), st.sampled_from([1, -1]))),
+    min_size=1,
+    max_size=3,
+)
+Terms = list[tuple[int, tuple[int, int]]]
+
+
+@settings(max_examples=8)
+@given(terms, terms)
+def test_equivariance_of_any_representations(a: Terms, b: Terms) -> None:
+    every = Irreps([(1, (degree, p)) for degree in range(5) for p in (1, -1)])
+    layer = Convolution(Irreps(a), Irreps(b), every, backend="torch")
+    assert layer.rep_out.dim == sum(
+        mul * ir.dim * other.dim for mul, ir in Irreps(a) for _, other in Irreps(b)
+    )
+    assert_equivariant(
+        lambda x, y, w: layer(x, y, w, EDGES),
+        [layer.rep_in, layer.rep_edge, None],
+        layer.rep_out,
+        arguments(layer),
+    )
+
+
 @pytest.mark.parametrize("backend", ["torch", "auto"])
 def test_derivatives(backend: Any) -> None:
     layer = Convolution("2x0e+2x1o", "0e+1o", "0e+1o", backend=backend)

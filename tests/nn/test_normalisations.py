@@ -64,10 +64,9 @@ def test_layer_norm_leaves_mean_square_one(normalization: str) -> None:
 def test_dropout_drops_whole_irreps() -> None:
     layer = Dropout(REP, 0.5)
     x = normal(400, 2, REP.dim)
-    torch_state = torch.get_rng_state()
-    torch.manual_seed(0)
-    ratio = GeometricTensor(layer(x) / x, REP)
-    torch.set_rng_state(torch_state)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ratio = GeometricTensor(layer(x) / x, REP)
     for k in range(len(REP)):
         block = ratio.block(k)
         assert block.eq(block[:, :1, :1]).all()  # one for all components and inner axes

@@ -17,7 +17,7 @@ from schur.errors import DtypeError, NumberError, ShapeError
 from schur.nn import CosineCutoff, PolynomialCutoff, RadialBasis, RadialMLP, second_moment_scale
 from schur.testing import assert_derivatives
 
-from .laws import EPS, assert_close, normal, reference
+from .laws import EPS, assert_close, in_double, normal, reference
 
 R = torch.linspace(0.1, 5.9, 30, dtype=torch.float64)
 
@@ -104,9 +104,7 @@ def test_network_is_that_of_e3nn(out_activation: bool) -> None:
 
 
 def test_network_keeps_variance() -> None:
-    torch_state = torch.get_rng_state()
-    net = RadialMLP([64, 64, 64]).double()
-    torch.set_rng_state(torch_state)
+    net = in_double(RadialMLP([64, 64, 64]))
     assert 0.5 < float(net(normal(2000, 64)).detach().var()) < 2
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from schur.engine.allocation import empty
 
-# Rows of one group that are gathered at a time: their numbers stay in the second-level cache.
-_CHUNK = 256
+# Rows of one group that are gathered at a time, so that they are multiplied while in the cache.
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
