@@ -77,7 +77,10 @@ def test_train_prints_what_it_decided_and_how_good_it_is(run: Path) -> None:
         "force errors by element",
     ):
         assert text in log
-    assert max(len(line) for line in log.splitlines() if not line.startswith("model:")) <= 80
+    assert (
+        max(len(line) for line in log.splitlines() if not line.startswith(("model:", "report:")))
+        <= 80
+    )
 
 
 def test_train_writes_everything(run: Path) -> None:
@@ -164,6 +167,34 @@ def test_words() -> None:
     assert [seconds(text) for text in ("90", "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
     with pytest.raises(DataError, match="no length of time"):
         seconds("soon")
+
+
+def test_report_is_one_page_that_needs_no_network(run: Path) -> None:
+    from html.parser import HTMLParser
+
+    text = (run / "out" / "report.html").read_text()
+    seen: list[tuple[str, dict[str, str | None]]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            seen.append((tag, dict(attrs)))
+
+    Reader().feed(text)
+    tags = [tag for tag, _ in seen]
+    assert tags.count("svg") == 5 and "script" not in tags and "link" not in tags
+    for _, attributes in seen:
+        for name in ("src", "href", "xlink:href"):
+            target = attributes.get(name)
+            assert target is None or target.startswith(("data:", "#"))
+    for words in ("force RMSE, test", "Configuration", "hidden: 4x0e", "E0 (least squares"):
+        assert words in text
+    assert {path.name for path in (run / "out").glob("*.png")} == {
+        "learning_curve.png",
+        "parity_energy.png",
+        "parity_forces.png",
+        "force_error_by_size.png",
+        "force_error_by_element.png",
+    }
 
 
 def test_predict_adds_keys_to_frames(run: Path, tmp_path: Path) -> None:

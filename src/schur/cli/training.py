@@ -12,6 +12,7 @@ from rich.console import Console
 from ..atoms import config as settings
 from ..atoms.config import RunConfig
 from ..atoms.prepare import Prepared, prepare
+from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
 from ..train.progress import ConsoleReporter
@@ -71,7 +72,8 @@ def train_and_tell(
     last = list(run.evaluations.values())[-1]
     if len(last.by_element) > 1:
         say(out, *element_table(last))
-    say(out, f"model: {output / MODEL}")
+    page, *_ = write_report(output, run, prepared, config)
+    say(out, f"model: {output / MODEL}", f"report: {page}")
     return run
 
 
