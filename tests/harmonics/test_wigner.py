@@ -12,7 +12,7 @@ from sympy.physics.quantum.spin import Rotation as SpinRotation
 
 from schur.errors import NumberError, RepresentationError
 from schur.harmonics import euler_angles, harmonic_values, wigner_d, wigner_d_of_rotation
-from schur.harmonics.wigner import quarter_turn
+from schur.reps.euler import quarter_turn
 
 EPS = float(np.finfo(np.float64).eps)
 seeds = st.integers(0, 2**32 - 1)

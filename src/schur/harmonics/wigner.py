@@ -1,19 +1,12 @@
-"""Wigner D matrices of any degree, by closed-form turns about the polar axis.
-
-A rotation R = R_y(α) R_x(β) R_y(γ) is three turns about the polar axis y with constant quarter
-turns between them, because R_x(β) = R_z(-π/2) R_y(β) R_z(π/2).  A turn about y is cosines and
-sines of multiples of the angle; the quarter turn is one constant matrix for each degree.  All
-are orthogonal to rounding error, so nothing grows with the degree.
-"""
+"""Wigner D matrices of any degree, from angles and from rotation matrices."""
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from schur.errors import NumberError, RepresentationError
+from schur.reps.euler import angles_of, matrix_of_angles
 
 
 def wigner_d(
@@ -42,9 +35,9 @@ def wigner_d(
                [ 0.,  0., -1.],
                [ 0.,  1.,  0.]])
     """
-    quarter = quarter_turn(degree)
-    tilt = np.swapaxes(quarter, 0, 1) @ turn(beta, quarter)
-    return turn(alpha, np.swapaxes(turn(-np.asarray(gamma), np.swapaxes(tilt, -1, -2)), -1, -2))
+    if degree < 0:
+        raise RepresentationError("a degree is zero or more", got=degree)
+    return matrix_of_angles(degree, alpha, beta, gamma)
 
 
 def wigner_d_of_rotation(
@@ -77,68 +70,7 @@ def euler_angles(
         [0.3, 1.2, -2.0]
     """
     _check_rotation(rotation)
-    alpha = np.arctan2(rotation[..., 0, 1], rotation[..., 2, 1])
-    beta = np.arctan2(np.hypot(rotation[..., 0, 1], rotation[..., 2, 1]), rotation[..., 1, 1])
-    # The first row of R_y(-α) R = R_x(β) R_y(γ) is (cos γ, 0, sin γ), whatever β is.
-    cosine, sine = np.cos(alpha)[..., None], np.sin(alpha)[..., None]
-    row = cosine * rotation[..., 0, :] - sine * rotation[..., 2, :]
-    gamma = np.arctan2(row[..., 2], row[..., 0])
-    return np.asarray(alpha), np.asarray(beta), np.asarray(gamma)
-
-
-def turn(
-    angle: Float[np.ndarray, "..."] | float, matrix: Float[np.ndarray, "... m n"]
-) -> Float[np.ndarray, "... m n"]:
-    """D^l(R_y(angle)) times a matrix of 2l+1 rows: rows m and -m are mixed, nothing else.
-
-    Example:
-        >>> turn(np.pi / 2, np.eye(3)).round(12) + 0.0  # takes z to x
-        array([[ 0.,  0.,  1.],
-               [ 0.,  1.,  0.],
-               [-1.,  0.,  0.]])
-    """
-    degree = matrix.shape[-2] // 2
-    phase = np.asarray(angle)[..., None] * np.arange(-degree, degree + 1)
-    return np.cos(phase)[..., None] * matrix - np.sin(phase)[..., None] * matrix[..., ::-1, :]
-
-
-@lru_cache(maxsize=512)
-def quarter_turn(degree: int) -> Float[np.ndarray, "m m"]:
-    """D^l(R_z(π/2)), which takes x to y; read-only.
-
-    The exponential of a generator whose eigenvalues i·k, k = -l ... l, are known exactly: only its
-    eigenvectors are computed, and those of one pair ±k are orthogonal to rounding error.
-
-    Example:
-        >>> quarter_turn(1).round(12) + 0.0
-        array([[ 0., -1.,  0.],
-               [ 1.,  0.,  0.],
-               [ 0.,  0.,  1.]])
-    """
-    if degree < 0:
-        raise RepresentationError("a degree is zero or more", got=degree)
-    _, vectors = np.linalg.eigh(1j * _generator_z(degree))
-    orders = np.arange(-degree, degree + 1)
-    phases = np.array([1, -1j, -1, 1j])[orders % 4]
-    matrix = np.real((vectors * phases) @ vectors.conj().T).copy()
-    matrix.flags.writeable = False
-    return matrix
-
-
-def _generator_z(degree: int) -> Float[np.ndarray, "m m"]:
-    """The derivative of D^l(R_z(θ)) at θ = 0.
-
-    In the complex basis about the polar axis it couples m and m+1, by i √(l(l+1) - m(m+1)) / 2.
-    """
-    m = np.arange(-degree, degree)
-    ladder = np.diag(np.sqrt(degree * (degree + 1) - m * (m + 1)) / 2, -1)
-    to_real = np.zeros((2 * degree + 1, 2 * degree + 1), complex)  # rows real, columns complex
-    to_real[degree, degree] = 1
-    for k in range(1, degree + 1):
-        sign, half = (-1) ** k, np.sqrt(0.5)
-        to_real[degree + k, [degree - k, degree + k]] = half, sign * half
-        to_real[degree - k, [degree - k, degree + k]] = 1j * half, -1j * sign * half
-    return np.real(to_real @ (1j * (ladder + ladder.T)) @ to_real.conj().T)
+    return angles_of(rotation)
 
 
 def _check_rotation(rotation: Float[np.ndarray, "... 3 3"]) -> None:

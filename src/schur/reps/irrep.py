@@ -13,8 +13,9 @@ from jaxtyping import Float
 from schur.conventions import PARITY_LETTER
 from schur.errors import RepresentationError
 from schur.groups import O3
+from schur.reps.euler import rotation_generators
 from schur.reps.irreducible import Irreducible
-from schur.reps.rotation import rotation_character, rotation_generators, rotation_matrix
+from schur.reps.rotation import rotation_character, rotation_matrix
 
 if TYPE_CHECKING:
     from schur.reps.irreps import Irreps

@@ -14,8 +14,8 @@ from torch import Tensor
 from schur.engine import Routine
 from schur.errors import DtypeError, NumberError, RepresentationError, ShapeError
 from schur.harmonics import inverse_length_gradient, solid_harmonics, squared_length
-from schur.harmonics.wigner import quarter_turn
 from schur.reps import Irreps
+from schur.reps.euler import quarter_turn
 
 _Asked = int | str | tuple[int, ...]
 
@@ -154,7 +154,7 @@ def _quarter_turn(degree: int) -> list[list[float]]:
 def _turn(
     angle: Float[Tensor, "..."], matrix: Float[Tensor, "... m n"]
 ) -> Float[Tensor, "... m n"]:
-    """`schur.harmonics.wigner.turn` on tensors."""
+    """`schur.reps.euler.turn` on tensors."""
     degree = matrix.shape[-2] // 2
     orders = torch.arange(-degree, degree + 1, dtype=angle.dtype, device=angle.device)
     phase = (angle[..., None] * orders)[..., None]
