@@ -312,7 +312,9 @@ class _GroupText:
             lines += [*self._body(loop, part=True), "}", "#endif"]
         for k, (_, feeds) in enumerate(loop.reductions):
             for entry, factor in feeds:
-                value = f"s{k}" if factor == 1.0 else f"s{k} * {self._value(factor)}"
+                # Node 1 is equal to the number 1.0, and a factor all the same.
+                one = isinstance(factor, float) and factor == 1.0
+                value = f"s{k}" if one else f"s{k} * {self._value(factor)}"
                 if entry.operand in self.owner.laned:
                     slot = self.owner.slots[entry.operand]
                     lines.append(f"l{slot}[{self._offset(entry)}] += {value};")
