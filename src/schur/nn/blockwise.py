@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from schur.engine.allocation import empty
 
-# Rows of one group that are gathered at a time, so that they are multiplied while in the cache.
-_CHUNK = 1024
+# Rows of a group that each thread gathers at a time, and multiplies while they are in its cache.
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,18 @@ class BlockPath:
     scale: float
 
     @property
+    def reads(self) -> slice:
+        """The columns that the path reads."""
+        return slice(self.start_in, self.start_in + self.components * self.mul_in)
+
+    @property
     def into(self) -> slice:
         """The columns that the path writes."""
         return slice(self.start_out, self.start_out + self.components * self.mul_out)
 
     def view_in(self, rows: Tensor) -> Tensor:
         """The columns that the path reads, as (components, rows, mul_in)."""
-        stop = self.start_in + self.components * self.mul_in
-        block = rows[:, self.start_in : stop].unflatten(1, (self.components, self.mul_in))
+        block = rows[:, self.reads].unflatten(1, (self.components, self.mul_in))
         return block.transpose(0, 1)
 
     def view_out(self, rows: Tensor) -> Tensor:
@@ -208,13 +213,7 @@ class _Outer(torch.autograd.Function):
             _accumulate(x, g, weight, blocks)
             return weight
         weight = x.new_zeros(len(groups.bounds) - 1, blocks.weight_numel)
-        for group, first, last in _filled(groups):
-            if groups.order is None:
-                _accumulate(x[first:last], g[first:last], weight[group], blocks)
-                continue
-            for start in range(first, last, _CHUNK):
-                rows = groups.order[start : min(start + _CHUNK, last)]
-                _accumulate(x[rows], g[rows], weight[group], blocks)
+        _accumulate_groups(x, g, weight, blocks, groups)
         return weight
 
     @staticmethod
@@ -238,16 +237,47 @@ def _filled(groups: RowGroups) -> list[tuple[int, int, int]]:
 def _multiply_groups(
     x: Tensor, weight: Tensor, out: Tensor, blocks: BlockMap, groups: RowGroups
 ) -> None:
-    """Write the map of every group; rows that lie scattered pass through a small buffer."""
-    part = x.new_zeros(_CHUNK, blocks.dim_out)
-    for group, first, last in _filled(groups):
-        if groups.order is None:
+    """Write the map of every group."""
+    if groups.order is None:
+        for group, first, last in _filled(groups):
             _multiply(x[first:last], weight[group], out[first:last], blocks)
-            continue
-        for start in range(first, last, _CHUNK):
-            rows = groups.order[start : min(start + _CHUNK, last)]
-            _multiply(x[rows], weight[group], part[: len(rows)], blocks)
-            out.index_copy_(0, rows, part[: len(rows)])
+        return
+    into: dict[int, list[BlockPath]] = {}
+    for path in blocks.paths:
+        into.setdefault(path.start_out, []).append(path)
+    block, product = _buffers(x, blocks)
+    for group, rows in _chunks(groups, groups.order):
+        for paths in into.values():
+            lines = len(rows) * paths[0].components
+            made = product[: lines * paths[0].mul_out].view(lines, paths[0].mul_out)
+            for number, path in enumerate(paths):
+                read = _gathered(x, path.reads, rows, block).view(lines, path.mul_in)
+                matrix = path.matrix(weight[group], blocks.transposed)
+                made.addmm_(read, matrix, beta=float(number > 0), alpha=path.scale)
+            out[:, paths[0].into].index_copy_(0, rows, made.view(len(rows), -1))
+
+
+def _chunks(groups: RowGroups, order: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The rows of each group, a few at a time."""
+    step = _CHUNK * torch.get_num_threads()
+    for group, first, last in _filled(groups):
+        for start in range(first, last, step):
+            yield group, order[start : min(start + step, last)]
+
+
+def _buffers(like: Tensor, blocks: BlockMap) -> tuple[Tensor, Tensor]:
+    """Room for what one path reads and writes of a chunk."""
+    rows = _CHUNK * torch.get_num_threads()
+    wide_in = max((path.components * path.mul_in for path in blocks.paths), default=0)
+    wide_out = max((path.components * path.mul_out for path in blocks.paths), default=0)
+    return like.new_empty(rows * wide_in), like.new_empty(rows * wide_out)
+
+
+def _gathered(table: Tensor, columns: slice, rows: Tensor, buffer: Tensor) -> Tensor:
+    """Some columns of some rows, side by side in a buffer."""
+    width = columns.stop - columns.start
+    place = buffer[: len(rows) * width].view(len(rows), width)
+    return torch.index_select(table[:, columns], 0, rows, out=place)
 
 
 def _multiply(x: Tensor, weight: Tensor, out: Tensor, blocks: BlockMap) -> None:
@@ -259,6 +289,23 @@ def _multiply(x: Tensor, weight: Tensor, out: Tensor, blocks: BlockMap) -> None:
         beta = 1.0 if path.start_out in written else 0.0
         path.view_out(out).baddbmm_(path.view_in(x), batch, beta=beta, alpha=path.scale)
         written.add(path.start_out)
+
+
+def _accumulate_groups(
+    x: Tensor, g: Tensor, weight: Tensor, blocks: BlockMap, groups: RowGroups
+) -> None:
+    """Add the gradient by the weights of every group."""
+    if groups.order is None:
+        for group, first, last in _filled(groups):
+            _accumulate(x[first:last], g[first:last], weight[group], blocks)
+        return
+    left, right = _buffers(x, blocks)
+    for group, rows in _chunks(groups, groups.order):
+        for path in blocks.paths:
+            read = _gathered(x, path.reads, rows, left).view(-1, path.mul_in)
+            cotangent = _gathered(g, path.into, rows, right).view(-1, path.mul_out)
+            matrix = path.matrix(weight[group], blocks.transposed)
+            matrix.addmm_(read.mT, cotangent, alpha=path.scale)
 
 
 def _accumulate(x: Tensor, g: Tensor, weight: Tensor, blocks: BlockMap) -> None:
@@ -279,8 +326,7 @@ def _plain(x: Tensor, weight: Tensor, blocks: BlockMap, groups: RowGroups | None
         return total
     written: dict[int, Tensor] = {}
     for path in blocks.paths:
-        stop = path.start_in + path.components * path.mul_in
-        block = x[:, path.start_in : stop].unflatten(1, (path.components, path.mul_in))
+        block = x[:, path.reads].unflatten(1, (path.components, path.mul_in))
         product = (path.scale * block @ path.matrix(weight, blocks.transposed)).flatten(1)
         before = written.get(path.start_out)
         written[path.start_out] = product if before is None else before + product
