@@ -70,18 +70,14 @@ def test_c_to_third_order(data: st.DataObject, seed: int, dtype: type) -> None:
 @pytest.mark.parametrize("backend", ["torch", "c"])
 @hypothesis.settings(max_examples=examples(4))
 @hypothesis.given(st.data(), st.integers(0, 99), DTYPES)
-def test_intermediate_values(
-    backend: Backend, data: st.DataObject, seed: int, dtype: type
-) -> None:
+def test_intermediate_values(backend: Backend, data: st.DataObject, seed: int, dtype: type) -> None:
     assert_agrees(draw_program(data.draw, 3, chained=True), backend, dtype, 1, seed, 6)
 
 
 @pytest.mark.parametrize("backend", ["torch", "c"])
 @hypothesis.settings(max_examples=examples(4))
 @hypothesis.given(st.data(), st.integers(0, 99), DTYPES, st.sampled_from([0, 1, 16, 37]))
-def test_lanes(
-    backend: Backend, data: st.DataObject, seed: int, dtype: type, rows: int
-) -> None:
+def test_lanes(backend: Backend, data: st.DataObject, seed: int, dtype: type, rows: int) -> None:
     assert_agrees(draw_lane_program(data.draw), backend, dtype, 2, seed, rows)
 
 

@@ -208,6 +208,8 @@ def _length(given: Case) -> int:
             extents = statement.form.extents(path)
             kept = path.factors[slot].letters
             summed = [extent for letter, extent in extents.items() if letter not in kept]
-            rows = 1 if given.program.values[statement.target].mode == "row" else given.lengths["rows"]
+            rows = (
+                1 if given.program.values[statement.target].mode == "row" else given.lengths["rows"]
+            )
             total += int(np.prod([len(path.coefficients), max(rows, 1), *summed]))
     return total

@@ -252,6 +252,8 @@ class _Compiled:
                 0,
             )
         else:
+            # Entries count too: many without rows must not become many items with partial sums.
+            grain = max(grain, (start.numel() - 1) // (4 * most))
             width = max((target.size for target in kernel.summed), default=1) * self.itemsize
             longest = max(4 * grain, 256, rows * width // _PARTIAL_BYTES)
             items, count, splits = _segment_items(start, rows, grain, longest)
