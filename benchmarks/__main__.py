@@ -18,7 +18,7 @@ from benchmarks import latency
 from benchmarks.problem import PASSES
 from benchmarks.process import in_fresh_process
 from benchmarks.tables import table
-from benchmarks.workload import Case
+from benchmarks.workload import CONTENDERS, Case
 from benchmarks.workloads.catalogue import WORKLOADS, workload
 
 PACKAGES = (
@@ -29,7 +29,10 @@ PACKAGES = (
 
 def main() -> None:
     """Parse, measure case by case, print each table as it comes, write the JSON at the end."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    _refuse_unknown(parser, options.workloads, [*WORKLOADS, "W12"])
+    _refuse_unknown(parser, options.contenders or [], list(CONTENDERS))
     if options.list:
         for name in WORKLOADS:
             each = workload(name)
@@ -114,6 +117,11 @@ def machine() -> dict[str, Any]:
         "processor": model[0] if model else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
     }
+
+
+def _refuse_unknown(parser: argparse.ArgumentParser, given: list[str], known: list[str]) -> None:
+    if unknown := [name for name in given if name not in known]:
+        parser.error(f"there is no {', '.join(unknown)}; there are: {', '.join(known)}")
 
 
 def _write(path: Path, report: dict[str, Any]) -> None:
