@@ -11,7 +11,13 @@ import numpy as np
 from jaxtyping import Int64
 
 from schur.forms import Block, Factor, Form, Mode, Operand, Path, Program, Statement
-from schur.products.instructions import CONNECTIONS, Instruction, channelwise, extents, normalised
+from schur.products.instructions import (
+    CONNECTIONS,
+    Instruction,
+    channelwise,
+    lengths_of,
+    normalised,
+)
 from schur.reps import Irreps, sparse_clebsch_gordan
 
 
@@ -182,7 +188,7 @@ def _path(
     """One instruction as a path: the coupling's entries, times the path's coefficient."""
     line = active[position]
     ir1, ir2, ir_out = rep_in1[line.i_in1].ir, rep_in2[line.i_in2].ir, rep_out[line.i_out].ir
-    lengths = _lengths(rep_in1, rep_in2, rep_out, line)
+    lengths = lengths_of(rep_in1, rep_in2, rep_out, line)
     letters = CONNECTIONS[line.connection_mode]
     paired = letters.in1 == "p"
     x = Factor("x", line.i_in1, _kept(letters.in1, lengths))
@@ -207,7 +213,7 @@ def _by_layout(
     """Paths grouped so that each group writes every output block with one channel shape."""
     groups: list[tuple[list[int], dict[int, tuple[int, ...]]]] = []
     for position, line in enumerate(active):
-        lengths = _lengths(rep_in1, rep_in2, rep_out, line)
+        lengths = lengths_of(rep_in1, rep_in2, rep_out, line)
         letters = _kept(CONNECTIONS[line.connection_mode].out, lengths)
         channels = tuple(lengths[c] for c in letters)
         for lines, layout in groups:
@@ -256,13 +262,6 @@ def _paired(instructions: Sequence[Instruction], side: Literal["in1", "in2"]) ->
         if CONNECTIONS[line.connection_mode].in1 == "p" and 0 not in line.path_shape
     ]
     return list(dict.fromkeys(places))
-
-
-def _lengths(
-    rep_in1: Irreps, rep_in2: Irreps, rep_out: Irreps, line: Instruction
-) -> dict[str, int]:
-    muls = rep_in1[line.i_in1].mul, rep_in2[line.i_in2].mul, rep_out[line.i_out].mul
-    return extents(line.connection_mode, *muls)
 
 
 def _kept(letters: str, lengths: dict[str, int]) -> str:

@@ -62,9 +62,12 @@ class Instruction(NamedTuple):
     path_shape: tuple[int, ...] = ()
 
 
-def extents(mode: str, mul1: int, mul2: int, mul_out: int) -> dict[str, int]:
-    """The extent of each letter of a mode."""
-    return {"u": mul1, "v": mul2, "w": mul_out, "p": mul1 * (mul2 - 1) // 2}
+def lengths_of(
+    rep_in1: Irreps, rep_in2: Irreps, rep_out: Irreps, line: Instruction
+) -> dict[str, int]:
+    """The extent of each channel letter of an instruction."""
+    mul1, mul2 = rep_in1[line.i_in1].mul, rep_in2[line.i_in2].mul
+    return {"u": mul1, "v": mul2, "w": rep_out[line.i_out].mul, "p": mul1 * (mul2 - 1) // 2}
 
 
 def normalised(
@@ -104,7 +107,7 @@ def normalised(
     _one_of("path_normalization", path_normalization, ("element", "path", "none"))
 
     def products(line: Instruction) -> float:
-        lengths = _extents(rep_in1, rep_in2, rep_out, line)
+        lengths = lengths_of(rep_in1, rep_in2, rep_out, line)
         summed = prod(lengths[c] for c in CONNECTIONS[line.connection_mode].summed)
         return variance1[line.i_in1] * variance2[line.i_in2] * summed
 
@@ -254,13 +257,6 @@ def _one_block_each(
     return Irreps(out), lines
 
 
-def _extents(
-    rep_in1: Irreps, rep_in2: Irreps, rep_out: Irreps, line: Instruction
-) -> dict[str, int]:
-    muls = rep_in1[line.i_in1].mul, rep_in2[line.i_in2].mul, rep_out[line.i_out].mul
-    return extents(line.connection_mode, *muls)
-
-
 def _checked(
     rep_in1: Irreps, rep_in2: Irreps, rep_out: Irreps, line: tuple[object, ...]
 ) -> Instruction:
@@ -295,7 +291,7 @@ def _checked(
         raise RepresentationError(
             "path_weight scales a variance and cannot be negative", got=read.path_weight
         )
-    lengths = extents(read.connection_mode, term1.mul, term2.mul, out.mul)
+    lengths = lengths_of(rep_in1, rep_in2, rep_out, read)
     _check_multiplicities(read, term1.mul, term2.mul, out.mul, lengths)
     shape = tuple(lengths[c] for c in CONNECTIONS[read.connection_mode].weight)
     return read._replace(path_shape=shape)
