@@ -57,3 +57,10 @@ def test_foreign_and_absent_files(tmp_path: Path) -> None:
         load_tensors(tmp_path / "y.safetensors")
     with pytest.raises(DataError, match="no such file"):
         load_tensors(tmp_path / "z.safetensors")
+
+
+def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
+    path, usual = tmp_path / "x.safetensors", tmp_path / "usual"
+    save_tensors(path, TENSORS, {})
+    usual.touch()
+    assert path.stat().st_mode == usual.stat().st_mode

@@ -1,0 +1,1 @@
+"""Physics: systems, units, neighbours, energies, data sets, potentials, calculators."""

@@ -60,6 +60,8 @@ def _labels(axes: Any, title: str, x: str, y: str) -> None:
 
 def learning_curve(rows: Sequence[Mapping[str, int | float]]) -> Any:
     """Errors on the validation set by epoch, both on logarithmic axes."""
+    from matplotlib.ticker import FuncFormatter
+
     figure, axes = _blank()
     shown = [row for row in rows if "forces_rmse" in row]
     epochs = [row["epoch"] for row in shown]
@@ -71,6 +73,10 @@ def learning_curve(rows: Sequence[Mapping[str, int | float]]) -> Any:
         if any(math.isfinite(value) for value in values):
             axes.plot(epochs, values, color=colour, linewidth=1.4, label=label)
     axes.set_yscale("log")
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(plain)
+    axes.tick_params(axis="y", which="minor", labelsize=7, colors=_INK)
     _labels(axes, "Validation error during training", "epoch", "RMSE")
     axes.legend(frameon=False, fontsize=8)
     return figure

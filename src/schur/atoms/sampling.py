@@ -62,7 +62,7 @@ def sample_molecule(
     seed: int = 0,
     method: str = "GFN2-xTB",
 ) -> list[Frame]:
-    """Frames of a molecule with energies and forces, then one frame for each single atom.
+    """One frame for each single atom, then frames of a molecule, with energies and forces.
 
     Args:
         name: a molecule known to ASE, such as CH3CH2OH.
@@ -83,7 +83,7 @@ def sample_molecule(
         for index, (t, count) in enumerate(zip(temperatures, share, strict=True))
     ]
     sampled = [frame for part in _run(chains) for frame in part]
-    return sampled + isolated_atoms(sorted(set(numbers)), method)
+    return isolated_atoms(sorted(set(numbers)), method) + sampled
 
 
 def require_tblite() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..atoms import config as settings
 from ..atoms.extxyz import write_frames
 from ..atoms.prepare import prepare
+from ..atoms.run import MODEL
 from ..atoms.sampling import require_tblite, sample_molecule
 from .tables import console, say, say_findings
 from .training import seconds, train_and_tell
@@ -55,4 +56,4 @@ def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) ->
     say(out, *prepared.notes)
     say_findings(out, prepared.findings)
     train_and_tell(config, prepared, output, out, resume=False)
-    say(out, f"next: schur eval {output / 'model.schur'} {path}")
+    say(out, f"next: schur md {output / MODEL} {path} --ensemble nve")

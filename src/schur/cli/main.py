@@ -81,7 +81,7 @@ def train(
 @app.command()
 def demo(
     output: Output = Path("schur-demo"),
-    frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 300,
+    frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 400,
     time_limit: TimeLimit = "150s",
     seed: Seed = 0,
 ) -> None:

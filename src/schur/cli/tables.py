@@ -13,8 +13,8 @@ from ..atoms.units import MILLI
 
 WIDTH = 80
 
-_HEADINGS = ("set", "frames", "E mae", "E rmse", "E rmse/atom", "F mae", "F rmse", "F rel %")
-_WIDTHS = (22, 6, 7, 7, 11, 7, 7, 7)
+_HEADINGS = ("set", "frames", "E mae", "E rmse", "E/atom", "F mae", "F rmse", "F rel %")
+_WIDTHS = (18, 8, 9, 9, 9, 9, 9, 9)
 
 
 def console() -> Console:
@@ -39,7 +39,7 @@ def error_table(evaluations: Mapping[str, Evaluation]) -> list[str]:
 
     A set with several `config_type`s has a line for each of them.
     """
-    lines = ["energies in meV (whole systems) and meV/atom, forces in meV/Å"]
+    lines = ["E: whole systems, meV; E/atom: rmse, meV/atom; F: meV/Å, rel: of the rms force"]
     lines.append(_row(_HEADINGS))
     for name, evaluation in evaluations.items():
         lines.append(_error_row(name, evaluation.total))
@@ -67,7 +67,7 @@ def _error_row(name: str, errors: SystemErrors) -> str:
         _number(MILLI * errors.forces.rmse),
         _number(100 * errors.forces.relative),
     ]
-    return _row((name[: _WIDTHS[0]], str(frames), *cells))
+    return _row((name[: _WIDTHS[0] - 1], str(frames), *cells))
 
 
 def _number(value: float, digits: int = 2) -> str:

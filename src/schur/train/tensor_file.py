@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def save_tensors(
         DataError: no space or no permission; the old file is then untouched.
 
     Example:
-        >>> import torch
+        >>> import tempfile, torch
         >>> path = Path(tempfile.mkdtemp()) / "a.safetensors"
         >>> save_tensors(path, {"x": torch.arange(3)}, {"kind": "example"})
         >>> load_tensors(path)
@@ -41,17 +40,16 @@ def save_tensors(
     target = Path(path)
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     data = save(plain, metadata={_HEADER: json.dumps(header)})
-    partial = None
+    # Not of the module tempfile: its files are for the owner alone, whatever the umask says.
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "wb") as stream:
+        with open(partial, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, target)
     except OSError as error:
-        if partial is not None and os.path.exists(partial):
-            os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise DataError(
             f"{target} could not be written; a file that was there before is unchanged",
             got=str(error),
