@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         tensors,
         testing,
     )
+    from schur.atoms.calculator import Calculator
+    from schur.atoms.load import load
     from schur.reps import Irrep, Irreps, clebsch_gordan
     from schur.tensors import GeometricTensor, Graph
     from schur.tensors.harmonics import spherical_harmonics, wigner_D
@@ -37,12 +39,14 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     # values
+    "Calculator",
     "GeometricTensor",
     "Graph",
     "Irrep",
     "Irreps",
     # functions
     "clebsch_gordan",
+    "load",
     "spherical_harmonics",
     "wigner_D",
     # parts
@@ -60,11 +64,13 @@ __all__ = [
 
 # Public name -> the module that defines it; the other names are parts of the package.
 _HOME = {
+    "Calculator": "schur.atoms.calculator",
     "GeometricTensor": "schur.tensors",
     "Graph": "schur.tensors",
     "Irrep": "schur.reps",
     "Irreps": "schur.reps",
     "clebsch_gordan": "schur.reps",
+    "load": "schur.atoms.load",
     "spherical_harmonics": "schur.tensors.harmonics",
     "wigner_D": "schur.tensors.harmonics",
 }
