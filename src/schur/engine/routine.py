@@ -161,8 +161,11 @@ def _lengths(
             )
 
     for name, length in sizes.items():
-        if length < 0:
-            raise ShapeError(f"sizes[{name!r}] is no length", got=length, expected="at least 0")
+        whole = isinstance(length, (int, torch.SymInt)) or hasattr(length, "__index__")
+        if not whole or length < 0:
+            raise ShapeError(
+                f"sizes[{name!r}] is no length", got=repr(length), expected="an integer, 0 or more"
+            )
         tell(name, length, f"sizes[{name!r}]")
     for operand, tensor in zip(program.inputs, tensors, strict=True):
         if operand.mode != "shared":
@@ -191,6 +194,13 @@ def _index_arrays(
         if name not in indices:
             raise ShapeError("an index array is missing", got=list(indices), expected=name)
         index = indices[name]
+        if not isinstance(index, (Tensor, Sorted)):
+            raise DtypeError(
+                f"index {name!r} is no tensor",
+                got=type(index).__name__,
+                expected="an int32 or int64 tensor, or a Sorted",
+                remedy="convert it with torch.as_tensor(index)",
+            )
         if index.device != device:
             raise DtypeError(
                 f"index {name!r} is on another device than the operands",

@@ -62,6 +62,8 @@ class Sorted:
     """
 
     def __init__(self, index: Int[Tensor, " rows"], size: int) -> None:
+        if size < 0:
+            raise ShapeError("a table has no negative length", got=size, expected="at least 0")
         # A copy: what the caller writes into the index later must not contradict the sort.
         self.index = as_index(index).clone()
         check_bounds(self.index, size)
