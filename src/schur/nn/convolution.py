@@ -66,7 +66,7 @@ class Convolution(torch.nn.Module):
         self.rep_in, self.rep_edge = Irreps(rep_in), Irreps(rep_edge)
         program, self.rep_out, self.paths = convolution(self.rep_in, self.rep_edge, Irreps(rep_out))
         self.weight_numel = sum(torch.Size(line.path_shape).numel() for line in self.paths)
-        self.routine = Routine(program, backend)
+        self.routine = Routine(program, backend) if program.outputs else None
 
     def forward(
         self,
@@ -109,8 +109,8 @@ class Convolution(torch.nn.Module):
         else:
             check_edge_index(edge_index)
             senders, targets = edge_index[0], edge_index[1]
-        if not self.paths:
-            return wrapped(nodes.new_zeros(receivers, 0), self.rep_out, x, edge_attr)
+        if self.routine is None:
+            return wrapped(nodes.new_zeros(receivers, self.rep_out.dim), self.rep_out, x, edge_attr)
         at_hand = {"x": nodes, "y": edges, "weight": weight}
         out = self.routine(
             *[at_hand[operand.name] for operand in self.routine.program.inputs],

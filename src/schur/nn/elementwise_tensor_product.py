@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from schur.engine import Routine
 from schur.nn.tensor_product import TensorProduct
 from schur.products import cut_columns, elementwise
 from schur.reps import Irrep, Irreps
@@ -54,8 +55,8 @@ class ElementwiseTensorProduct(TensorProduct):
             self.register_buffer(name, columns, persistent=False)
         self.rep_in1, self.rep_in2 = given
 
-    def _product(self, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    def _product(self, routine: Routine, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         left, right = self.get_buffer("_cut_in1"), self.get_buffer("_cut_in2")
         x = x if left is None else x.index_select(1, left)
         y = y if right is None else y.index_select(1, right)
-        return super()._product(x, y, weight)
+        return super()._product(routine, x, y, weight)

@@ -52,7 +52,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         super().__init__(first, second, out, fully_connected(first, second, out), **kwargs)
         self._blocks: BlockMap | None = None
         active = [line for line in self.instructions if 0 not in line.path_shape]
-        if self.shared_weights and active:
+        if self.shared_weights and self.routine is not None:
             outer, blocks = _decomposed(first, second, out, active, self.weight_numel)
             if outer.dim <= _OUTER_LIMIT:
                 lines = [
@@ -69,10 +69,10 @@ class FullyConnectedTensorProduct(TensorProduct):
                 self.routine = Routine(program, self.routine.backend)
                 self._blocks = blocks
 
-    def _product(self, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    def _product(self, routine: Routine, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         if self._blocks is None or weight is None:
-            return super()._product(x, y, weight)
-        return block_linear(super()._product(x, y, None), weight, self._blocks)
+            return super()._product(routine, x, y, weight)
+        return block_linear(super()._product(routine, x, y, None), weight, self._blocks)
 
 
 def _decomposed(

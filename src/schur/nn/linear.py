@@ -15,6 +15,7 @@ from schur.engine.sorting import as_index, check_bounds
 from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.forms import Block, Factor, Form, Operand, Path
 from schur.nn.blockwise import BlockMap, BlockPath, RowGroups, block_linear
+from schur.nn.species import checked_species
 from schur.nn.tensor_product import broadcast_lead, rows_of, weight_policy
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, checked, wrapped
@@ -155,19 +156,10 @@ class Linear(torch.nn.Module):
         return used
 
     def _groups(self, species: Tensor | None, lead: torch.Size) -> RowGroups | None:
-        if (species is None) != (self.species is None):
-            raise ShapeError(
-                "species are for a layer with species, and for no other",
-                got=f"species={'None' if species is None else tuple(species.shape)}",
-                expected=f"a layer built with species={self.species}",
-            )
-        if species is None or self.species is None:
+        rows = checked_species(species, self.species, lead)
+        if rows is None or self.species is None:
             return None
-        if species.shape != lead:
-            raise ShapeError(
-                "species has the wrong shape", got=tuple(species.shape), expected=tuple(lead)
-            )
-        which = as_index(species.reshape(-1), "species")
+        which = as_index(rows, "species")
         if torch.compiler.is_compiling():
             return RowGroups(which, None, tuple(range(self.species + 1)))
         check_bounds(which, self.species, "species")

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from schur.engine import Routine
 from schur.engine.routine import Backend
-from schur.errors import RepresentationError, ShapeError
+from schur.errors import RepresentationError
+from schur.nn.species import checked_species
 from schur.products import symmetric_contraction
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, checked, wrapped
@@ -98,21 +99,9 @@ class SymmetricContraction(torch.nn.Module):
         """
         data = checked(x, self.rep_in, "x")
         lead = data.shape[:-1]
-        if (species is None) != (self.species is None):
-            raise ShapeError(
-                "species are for a layer with species, and for no other",
-                got=f"species={'None' if species is None else tuple(species.shape)}",
-                expected=f"a layer built with species={self.species}",
-            )
-        if species is not None and species.shape != lead:
-            raise ShapeError(
-                "species has the wrong shape", got=tuple(species.shape), expected=tuple(lead)
-            )
-        rows = data.reshape(-1, self.rep_in.dim)
-        if species is None:
-            out = self.routine(rows, self.weight)
-        else:
-            out = self.routine(rows, self.weight, indices={"species": species.reshape(-1)})
+        which = checked_species(species, self.species, lead)
+        indices = {} if which is None else {"species": which}
+        out = self.routine(data.reshape(-1, self.rep_in.dim), self.weight, indices=indices)
         return wrapped(out.reshape(*lead, self.rep_out.dim), self.rep_out, x)
 
     def __repr__(self) -> str:

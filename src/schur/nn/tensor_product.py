@@ -98,7 +98,7 @@ class TensorProduct(torch.nn.Module):
             self.instructions,
             Placement(weight="shared" if self.shared_weights else "row"),
         )
-        self.routine = Routine(program, backend)
+        self.routine = Routine(program, backend) if program.outputs else None
         first = pair_columns(self.rep_in1, self.instructions, "in1")
         second = pair_columns(self.rep_in2, self.instructions, "in2")
         self.register_buffer("_pairs_in1", torch.from_numpy(first), persistent=False)
@@ -133,20 +133,21 @@ class TensorProduct(torch.nn.Module):
         lead = broadcast_lead(leads)
         if used is not None and not self.shared_weights:
             used = rows_of(used, lead)
-        if not self.routine.program.inputs:
+        if self.routine is None:
             out = left.new_zeros(*lead, self.rep_out.dim)
         else:
-            out = self._product(rows_of(left, lead), rows_of(right, lead), used)
+            rows = rows_of(left, lead), rows_of(right, lead)
+            out = self._product(self.routine, *rows, used)
         return wrapped(out.reshape(*lead, self.rep_out.dim), self.rep_out, x, y)
 
-    def _product(self, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    def _product(self, routine: Routine, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         """The product of rows."""
         at_hand = {"x": x, "y": y, "weight": weight}
-        names = [operand.name for operand in self.routine.program.inputs]
+        names = [operand.name for operand in routine.program.inputs]
         if "x_pairs" in names:
             at_hand["x_pairs"] = x.index_select(1, self.get_buffer("_pairs_in1"))
             at_hand["y_pairs"] = y.index_select(1, self.get_buffer("_pairs_in2"))
-        out = self.routine(*[at_hand[name] for name in names])
+        out = routine(*[at_hand[name] for name in names])
         return torch.stack(out).sum(0) if isinstance(out, tuple) else out
 
     def __repr__(self) -> str:
