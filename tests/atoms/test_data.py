@@ -49,12 +49,15 @@ def test_least_squares_recovers_exact_energies() -> None:
     found = reference_energies(systems)
     assert found.values[1] == pytest.approx(-3.0, rel=1e-12)
     assert found.values[8] == pytest.approx(-24.0, rel=1e-12)
-    assert "least squares over 5 frames" in found.describe()
+    assert "(least squares over 5 frames)" in found.describe()
 
 
 def test_least_squares_of_one_composition_leaves_no_remainder() -> None:
     systems = [molecule([8, 1, 1], seed, energy=-105.0) for seed in range(3)]
-    assert reference_energies(systems).total(systems[0]) == pytest.approx(-105.0, rel=1e-12)
+    found = reference_energies(systems)
+    assert found.total(systems[0]) == pytest.approx(-105.0, rel=1e-12)
+    assert found.values[8] == pytest.approx(8 ** (7 / 3) * found.values[1], rel=1e-12)
+    assert "do not determine it" in found.describe()
 
 
 def test_least_squares_fills_in_beside_isolated_atoms() -> None:

@@ -71,7 +71,7 @@ def test_train_prints_what_it_decided_and_how_good_it_is(run: Path) -> None:
     for text in (
         "energy: 'energy' in 30 frames",
         "split at random (seed 0): 25 train, 2 valid, 3 test",
-        "E0 (least squares over 25 frames)",
+        "E0 (least squares over 25 frames",
         "hidden: 4x0e",
         "ended by epochs after 3 epochs",
         "force errors by element",

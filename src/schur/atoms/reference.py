@@ -47,8 +47,9 @@ def reference_energies(
     """E0 from isolated atoms where they are given, else by least squares.
 
     Least squares solves min Σ_frames (E - Σ_i E0(z_i))² for the elements without an isolated
-    atom; where the compositions do not determine it, it is the solution of least norm, which
-    splits energies between elements arbitrarily but leaves the same remainders.
+    atom. Where the compositions do not determine it (all frames are one molecule, say), the
+    remainders are the same for many solutions; of these it is the one nearest to a multiple of
+    Z^(7/3), as which total energies of atoms grow by Thomas and Fermi.
 
     Args:
         systems: labelled structures; one-atom frames among them count as isolated atoms.
@@ -76,8 +77,10 @@ def reference_energies(
             "there are no energies to find E0 from",
             expected="labelled structures, or a one-atom frame for each element",
         )
-    fitted = _least_squares(molecules, unknown, known)
+    fitted, determined = _least_squares(molecules, unknown, known)
     source = f"least squares over {len(molecules)} frames"
+    if not determined:
+        source += ", which do not determine it: shared out as Z^(7/3)"
     if known:
         named = " ".join(SYMBOLS[z] for z in known)
         source += f"; isolated atoms for {named}"
@@ -101,15 +104,22 @@ def _isolated_energies(systems: Sequence[System]) -> dict[int, float]:
 
 def _least_squares(
     systems: Sequence[System], unknown: list[int], known: dict[int, float]
-) -> dict[int, float]:
-    counts = composition(systems, unknown)
+) -> tuple[dict[int, float], bool]:
+    """The fitted energies, and whether there was but one solution."""
+    sizes = np.array([float(len(s)) for s in systems])
+    scale = np.array([float(z) ** (7 / 3) for z in unknown])
+    # Rows are divided by system size, so that all frames weigh alike.
+    matrix = composition(systems, unknown) * scale / sizes[:, None]
     rest = np.array(
         [float(s.energy or 0.0) - sum(known.get(int(z), 0.0) for z in s.numbers) for s in systems]
     )
-    # Lengths of rows differ with system size: per-atom residuals weigh all frames alike.
-    sizes = np.array([float(len(s)) for s in systems])
-    solution = np.linalg.lstsq(counts / sizes[:, None], rest / sizes, rcond=1e-8)[0]
-    return {z: float(value) for z, value in zip(unknown, solution, strict=True)}
+    target = rest / sizes
+    common = matrix.sum(axis=1)
+    factor = float(common @ target / (common @ common))
+    departure, _, rank, _ = np.linalg.lstsq(matrix, target - factor * common, rcond=1e-8)
+    solution = factor + departure
+    fitted = {z: float(value) for z, value in zip(unknown, solution * scale, strict=True)}
+    return fitted, int(rank) == len(unknown)
 
 
 def composition(

@@ -11,7 +11,7 @@ from ..atoms.extxyz import write_frames
 from ..atoms.prepare import prepare
 from ..atoms.run import MODEL
 from ..atoms.sampling import require_tblite, sample_molecule
-from .tables import console, say, say_findings
+from .tables import console, say, say_findings, say_notes
 from .training import seconds, train_and_tell
 
 MOLECULE = "CH3CH2OH"
@@ -53,7 +53,7 @@ def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) ->
         training["time_limit"] = seconds(time_limit)
     config = settings.resolve({"data": {"train": [str(path)]}, "training": training}, "small")
     prepared = prepare(config.data, config.model.cutoff, config.training.seed)
-    say(out, *prepared.notes)
+    say_notes(out, prepared.notes)
     say_findings(out, prepared.findings)
     train_and_tell(config, prepared, output, out, resume=False)
     say(out, f"next: schur md {output / MODEL} {path} --ensemble nve")

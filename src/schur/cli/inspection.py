@@ -12,7 +12,7 @@ from ..atoms.labels import is_isolated_atom, label_frames
 from ..atoms.preflight import inspect, lonely_atoms
 from ..atoms.prepare import describe_elements
 from ..atoms.reference import reference_energies
-from .tables import console, say, say_findings
+from .tables import console, say, say_findings, say_notes
 
 
 def run_check(files: Sequence[Path], cutoff: float, allow: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ def run_check(files: Sequence[Path], cutoff: float, allow: Sequence[str]) -> Non
     findings = list(report.findings)
     if not any(finding.code == "absent-energy" for finding in findings):
         reference = reference_energies(molecules, isolated)
-        say(out, reference.describe())
+        say_notes(out, [reference.describe()])
         findings += [*inspect(molecules, reference), *lonely_atoms(molecules, cutoff)]
     say_findings(out, [finding for finding in findings if not finding.stops])
     require(findings, allow)

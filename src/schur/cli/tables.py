@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console
@@ -26,6 +27,12 @@ def say(to: Console, *lines: str) -> None:
     """Prints lines as they are, without rich's markup and without breaking words."""
     for line in lines:
         to.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_notes(to: Console, notes: Iterable[str]) -> None:
+    """Prints sentences, broken between words where they are longer than a line."""
+    for note in notes:
+        say(to, *textwrap.wrap(note, WIDTH, subsequent_indent="  ", break_long_words=False))
 
 
 def say_findings(to: Console, findings: Iterable[Finding]) -> None:

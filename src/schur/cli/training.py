@@ -16,7 +16,7 @@ from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
 from ..train.progress import ConsoleReporter
-from .tables import console, element_table, error_table, say, say_findings
+from .tables import console, element_table, error_table, say, say_findings, say_notes
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
@@ -47,7 +47,7 @@ def run_training(
     out = console()
     say(out, *config.to_yaml().splitlines())
     prepared = prepare(config.data, config.model.cutoff, config.training.seed)
-    say(out, *prepared.notes)
+    say_notes(out, prepared.notes)
     say_findings(out, prepared.findings)
     if dry_run:
         return None
