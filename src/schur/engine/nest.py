@@ -1,6 +1,7 @@
 """The loop nest of a pass: what is computed at which level, shared subexpressions, no text.
 
-A pass is a list of groups.  A group holds the terms of paths that share channel letters; its nest is
+A pass is a list of groups.  A group holds the terms of paths that share channel letters; its
+nest is
 
     for each outer letter:            scalars that depend on the letters so far
         for each vector of channels:  sums of products of vectors and scalars -> targets
@@ -26,7 +27,7 @@ _LOOP_OPERATIONS = 400
 # Above this many terms the order of operands is chosen by rule and not by trial.
 _TRIAL_TERMS = 1500
 
-Ref = tuple[str, int, int]  # operand, block, component
+Ref = tuple[str, int, int, str]  # operand, block, component, channel letters
 Node = int
 
 
@@ -181,7 +182,6 @@ class _Space:
 
     def __init__(self, members: Sequence[tuple[str, dict[str, Operand], Path]]) -> None:
         self.extents: dict[str, int] = {}
-        self.letters: dict[tuple[str, int], str] = {}
         self.operands: dict[str, Operand] = {}
         for _, operands, path in members:
             self.operands.update(operands)
@@ -194,8 +194,8 @@ class _Space:
         )
         self.depth = {letter: k + 1 for k, (letter, _) in enumerate(self.outer)}
 
-    def entry(self, ref: Ref, letters: str) -> Entry:
-        name, block, component = ref
+    def entry(self, ref: Ref) -> Entry:
+        name, block, component, letters = ref
         shape = self.operands[name].blocks[block]
         width = shape.size // shape.components
         offset = self.operands[name].offsets[block] + component * width
@@ -207,10 +207,10 @@ class _Space:
 
 def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
     space = _Space(members)
-    letters: dict[Ref, str] = {}
-    terms = list(_terms(members, space, letters))
+    terms = list(_terms(members, space))
+    refs = {ref for term in terms for ref in (*term.vectors, *term.scalars)}
     count = {}
-    for ref in letters:
+    for ref in refs:
         count[ref[0]] = count.get(ref[0], 0) + 1
     # Operands with one component (weights) are multiplied last; the order of the others is tried.
     single, several = [], []
@@ -221,7 +221,7 @@ def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
         orders = permutations(several)
     best: tuple[int, Group] | None = None
     for order in orders:
-        group = _nest(space, terms, letters, {name: k for k, name in enumerate((*single, *order))})
+        group = _nest(space, terms, {name: k for k, name in enumerate((*single, *order))})
         operations = group.graph.operations()
         if best is None or operations < best[0]:
             best = (operations, group)
@@ -230,18 +230,18 @@ def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
 
 
 def _terms(
-    members: Sequence[tuple[str, dict[str, Operand], Path]], space: _Space, letters: dict[Ref, str]
+    members: Sequence[tuple[str, dict[str, Operand], Path]], space: _Space
 ) -> Iterable[_Term]:
     for target, _, path in members:
         (slot,) = path.positions(target)
         has_vector = [space.vector is not None and space.vector in f.letters for f in path.factors]
         for row, coefficient in zip(path.components.tolist(), path.coefficients, strict=True):
-            refs = [(f.operand, f.block, c) for f, c in zip(path.factors, row, strict=True)]
+            refs = [
+                (f.operand, f.block, c, f.letters) for f, c in zip(path.factors, row, strict=True)
+            ]
             others = [k for k in range(len(refs)) if k != slot]
-            for k in others:
-                letters[refs[k]] = path.factors[k].letters
             yield _Term(
-                space.entry(refs[slot], path.factors[slot].letters),
+                space.entry(refs[slot]),
                 has_vector[slot],
                 tuple(refs[k] for k in others if has_vector[k]),
                 tuple(refs[k] for k in others if not has_vector[k]),
@@ -252,21 +252,26 @@ def _terms(
 class _Nester:
     """Builds the expressions of one group for one order of the vector operands."""
 
-    def __init__(self, space: _Space, letters: dict[Ref, str], priority: dict[str, int]) -> None:
-        self.space, self.letters, self.priority = space, letters, priority
+    def __init__(self, space: _Space, priority: dict[str, int]) -> None:
+        self.space, self.priority = space, priority
         self.graph = Graph()
+        self._loads: dict[Ref, Node] = {}
 
     def load(self, ref: Ref) -> Node:
-        letters = self.letters[ref]
-        vector = self.space.vector is not None and self.space.vector in letters
-        return self.graph.load(self.space.entry(ref, letters), self.space.level(letters), vector)
+        if ref not in self._loads:
+            letters = ref[3]
+            vector = self.space.vector is not None and self.space.vector in letters
+            self._loads[ref] = self.graph.load(
+                self.space.entry(ref), self.space.level(letters), vector
+            )
+        return self._loads[ref]
 
     def vectors_sorted(self, refs: Sequence[Ref]) -> tuple[Ref, ...]:
         return tuple(sorted(refs, key=lambda r: (self.priority[r[0]], r)))
 
     def scalars_sorted(self, refs: Sequence[Ref]) -> tuple[Ref, ...]:
         """The deepest first, so that what depends on few letters is summed outside their loops."""
-        return tuple(sorted(refs, key=lambda r: (-self.space.level(self.letters[r]), r)))
+        return tuple(sorted(refs, key=lambda r: (-self.space.level(r[3]), r)))
 
     def horner(self, terms: dict[tuple[Ref, ...], Node | float]) -> Node | float:
         """`sum coefficient * product of refs`, nested from the first ref inwards."""
@@ -293,10 +298,8 @@ class _Nester:
         return self.horner({self.scalars_sorted(refs): c for refs, c in terms.items()})
 
 
-def _nest(
-    space: _Space, terms: Sequence[_Term], letters: dict[Ref, str], priority: dict[str, int]
-) -> Group:
-    nester = _Nester(space, letters, priority)
+def _nest(space: _Space, terms: Sequence[_Term], priority: dict[str, int]) -> Group:
+    nester = _Nester(space, priority)
     extent = space.extents[space.vector] if space.vector else 1
     group = Group(nester.graph, space.outer, space.vector, extent, [], [])
     stored = [term for term in terms if term.target_has_vector]
