@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from schur.errors import NumberError, RepresentationError
+from schur.errors import NumberError
 from schur.reps.euler import angles_of, matrix_of_angles
 
 
@@ -35,8 +35,6 @@ def wigner_d(
                [ 0.,  0., -1.],
                [ 0.,  1.,  0.]])
     """
-    if degree < 0:
-        raise RepresentationError("a degree is zero or more", got=degree)
     return matrix_of_angles(degree, alpha, beta, gamma)
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
+from schur.errors import RepresentationError
 from schur.reps.clebsch_gordan import clebsch_gordan
 
 
@@ -88,6 +89,8 @@ def quarter_turn(l: int) -> Float[np.ndarray, "dim dim"]:  # noqa: E741
                [ 1.,  0.,  0.],
                [ 0.,  0.,  1.]])
     """
+    if l < 0:
+        raise RepresentationError("a degree is zero or more", got=l)
     vectors = np.linalg.eigh(1j * rotation_generators(l)[2])[1]
     phases = np.array([1, -1j, -1, 1j])[np.arange(-l, l + 1) % 4]
     rough = np.real((vectors * phases) @ vectors.conj().T)
