@@ -140,7 +140,7 @@ def case(
 ) -> Case:
     """Standard normal numbers and random indices for a program."""
     rng = np.random.default_rng(seed)
-    lengths = {name: 4 for name in program.indices} | dict(tables or {}) | {"rows": rows}
+    lengths = dict.fromkeys(program.indices, 4) | dict(tables or {}) | {"rows": rows}
     indices = {name: rng.integers(0, lengths[name], rows) for name in program.indices}
     if sort:
         indices = {name: np.sort(index) for name, index in indices.items()}

@@ -90,14 +90,18 @@ _library.impl("run", _execute, "CompositeExplicitAutograd")
 def _fake(
     values: Sequence[Tensor], indices: Sequence[Tensor], key: str, lengths: Sequence[int]
 ) -> list[Tensor]:
-    program = program_of(key)
+    return [values[0].new_empty(shape) for shape in _shapes(program_of(key), lengths)]
+
+
+def _shapes(program: Program, lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """The shapes of a program's outputs."""
     extents = dict(zip(("rows", *program.indices), lengths, strict=True))
-    outputs = []
+    shapes = []
     for name in program.outputs:
         operand = program.values[name]
         lead = () if operand.mode == "shared" else (extents[operand.index or "rows"],)
-        outputs.append(values[0].new_empty((*lead, operand.size)))
-    return outputs
+        shapes.append((*lead, operand.size))
+    return shapes
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -117,8 +121,10 @@ def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
     return gradients, [None] * len(indices), None, None
 
 
-def _gradients(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
-    saved, count = ctx.saved_tensors, ctx.count
+def _gradients(
+    ctx: Any, saved: Sequence[Tensor], grads: Sequence[Tensor | None]
+) -> tuple[Any, ...]:
+    count = ctx.count
     needed = ctx.needs_input_grad[3 : 3 + count]
     gradients = vjp(ctx.key, saved[:count], saved[count:], ctx.lengths, grads, needed)
     return None, None, None, *gradients, *([None] * (len(saved) - count))
@@ -138,7 +144,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        return _gradients(ctx, grads)
+        return _gradients(ctx, ctx.saved_tensors, grads)
 
 
 class _Transformable(torch.autograd.Function):
@@ -157,13 +163,19 @@ class _Transformable(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        return _gradients(ctx, grads)
+        # A gradient may be asked for when its transform has ended; what that had wrapped is bare.
+        saved = [torch._C._functorch.unwrap_if_dead(tensor) for tensor in ctx.saved_tensors]
+        return _gradients(ctx, saved, grads)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor | None, ...]:
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:
         saved, count = ctx.saved_tensors, ctx.count
+        moved = jvp(ctx.key, saved[:count], saved[count:], ctx.lengths, tangents[3 : 3 + count])
+        # torch takes no None for an output that does not move.
+        shapes = _shapes(program_of(ctx.key), ctx.lengths)
         return tuple(
-            jvp(ctx.key, saved[:count], saved[count:], ctx.lengths, tangents[3 : 3 + count])
+            saved[0].new_zeros(shape) if tangent is None else tangent
+            for tangent, shape in zip(moved, shapes, strict=True)
         )
 
     @staticmethod
