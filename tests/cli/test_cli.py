@@ -218,6 +218,20 @@ def test_md_moves_and_reports(run: Path, tmp_path: Path) -> None:
     assert wrong.exit_code == 1 and "ensemble" in wrong.output
 
 
+def test_relax_lowers_the_energy_or_says_so(run: Path, tmp_path: Path) -> None:
+    from schur.atoms.extxyz import read_frames
+
+    words = ["relax", run / "out" / "model.schur", run / "data.xyz", "-o", tmp_path / "r.xyz"]
+    result = schur(*words, "--force", 0.05)
+    assert result.exit_code == 0, result.output
+    (frame,) = read_frames(tmp_path / "r.xyz")
+    assert np.linalg.norm(frame.arrays["forces"], axis=1).max() <= 0.05
+    assert frame.info["relaxed"] is True
+    short = schur(*words, "--force", 1e-9, "--steps", 1)
+    assert short.exit_code == 1 and "no minimum was reached" in short.output
+    assert schur(*words, "--cell").exit_code == 1
+
+
 def test_data_check(run: Path, tmp_path: Path) -> None:
     good = schur("data", "check", run / "data.xyz")
     assert good.exit_code == 0 and "30 frames are fit to train on" in good.output

@@ -37,8 +37,17 @@ class Calculator(ASECalculator):
         DataError: a file that is no model, or atoms of an element that it does not know.
 
     Example:
-        >>> atoms.calc = Calculator("model.schur")  # doctest: +SKIP
-        >>> atoms.get_potential_energy(), atoms.get_forces()  # doctest: +SKIP
+        >>> import tempfile
+        >>> from schur.atoms.modelfile import build_potential, save_potential
+        >>> from schur.models.mace import MACEConfig
+        >>> shape = MACEConfig(hidden="2x0e", edge_lmax=1, correlation=1, layers=1)
+        >>> untrained = build_potential(shape, (1,), (-13.6,), 1.0, 1.0, 0.0, 0, torch.float64)
+        >>> path = tempfile.mkdtemp() + "/model.schur"
+        >>> save_potential(path, untrained)
+        >>> atoms = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+        >>> atoms.calc = Calculator(path)
+        >>> atoms.get_forces().shape
+        (2, 3)
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012

@@ -65,6 +65,14 @@ def load(path: str | os.PathLike[str]) -> LoadedPotential:
         DataError: a file that is absent, cut off or no model.
 
     Example:
-        >>> load("model.schur")(atoms).energy  # doctest: +SKIP
+        >>> import tempfile, torch
+        >>> from schur.atoms.modelfile import build_potential, save_potential
+        >>> from schur.models.mace import MACEConfig
+        >>> shape = MACEConfig(hidden="2x0e", edge_lmax=1, correlation=1, layers=1)
+        >>> untrained = build_potential(shape, (1,), (-13.6,), 1.0, 1.0, 0.0, 0, torch.float64)
+        >>> path = tempfile.mkdtemp() + "/model.schur"
+        >>> save_potential(path, untrained)
+        >>> load(path)(Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])).forces.shape
+        (2, 3)
     """
     return LoadedPotential(load_potential(path))

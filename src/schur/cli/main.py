@@ -159,6 +159,22 @@ def md(
         run_md(model, start, output, settings, words or [])
 
 
+@app.command()
+def relax(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    start: Annotated[Path, typer.Argument(help="A structure; the last frame of its file.")],
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("relaxed.xyz"),
+    force: Annotated[float, typer.Option(help="Largest force left, eV/Å.")] = 0.01,
+    steps: Annotated[int, typer.Option(help="At most.")] = 500,
+    cell: Annotated[bool, typer.Option("--cell", help="Relax the cell too.")] = False,
+) -> None:
+    """Move a structure to a minimum of the energy."""
+    from .relaxing import run_relax
+
+    with honest_errors():
+        run_relax(model, start, output, force, steps, cell)
+
+
 data = typer.Typer(help="Look at data and make them.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
