@@ -24,6 +24,6 @@ assert_equivariant(messages, [layer.rep_in, "1o"], layer.rep_out, [features, vec
 print(f"{layer} is equivariant, inversions included\n")
 
 sizes = {"rows": edges, "senders": nodes, "receivers": nodes}
-print(layer.routine.program)
-print(f"\nforward:  {cost(layer.routine.program, sizes)}")
-print(f"backward: {cost(derive(layer.routine.program), sizes)}")
+print(layer.program)
+print(f"\nforward:  {cost(layer.program, sizes)}")
+print(f"backward: {cost(derive(layer.program), sizes)}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from schur.engine import Routine
 from schur.engine.routine import Backend
 from schur.errors import ShapeError
+from schur.forms import Program
 from schur.products import Instruction, convolution
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, Graph, check_edge_index, checked, wrapped
@@ -36,6 +37,7 @@ class Convolution(torch.nn.Module):
         weight_numel: weights of one edge: for each path, multiplicity in `rep_in` times
             multiplicity in `rep_edge`.
         paths: the paths with their coefficients.
+        program: what is computed, to be printed, counted and differentiated.
 
     Source: Batzner et al., "E(3)-equivariant graph neural networks for data-efficient and accurate
     interatomic potentials" (2022), eq. 8.
@@ -54,6 +56,7 @@ class Convolution(torch.nn.Module):
     rep_out: Irreps
     paths: tuple[Instruction, ...]
     weight_numel: int
+    program: Program
 
     def __init__(
         self,
@@ -64,9 +67,11 @@ class Convolution(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_edge = Irreps(rep_in), Irreps(rep_edge)
-        program, self.rep_out, self.paths = convolution(self.rep_in, self.rep_edge, Irreps(rep_out))
+        self.program, self.rep_out, self.paths = convolution(
+            self.rep_in, self.rep_edge, Irreps(rep_out)
+        )
         self.weight_numel = sum(torch.Size(line.path_shape).numel() for line in self.paths)
-        self.routine = Routine(program, backend) if program.outputs else None
+        self.routine = Routine(self.program, backend) if self.program.outputs else None
 
     def forward(
         self,
@@ -113,7 +118,7 @@ class Convolution(torch.nn.Module):
             return wrapped(nodes.new_zeros(receivers, self.rep_out.dim), self.rep_out, x, edge_attr)
         at_hand = {"x": nodes, "y": edges, "weight": weight}
         out = self.routine(
-            *[at_hand[operand.name] for operand in self.routine.program.inputs],
+            *[at_hand[operand.name] for operand in self.program.inputs],
             indices={"senders": senders, "receivers": targets},
             sizes={"receivers": receivers},
         )
