@@ -1,7 +1,7 @@
 """Forms and programs: what is computed, apart from how.  Knows no group and no backend."""
 
 from schur.forms.cost import Cost, cost
-from schur.forms.derive import Derivative, copy, derivative, derive, linearised
+from schur.forms.derive import Derivative, derivative, derive, linearised
 from schur.forms.form import Block, Factor, Form, Mode, Operand, Path
 from schur.forms.oracle import evaluate
 from schur.forms.program import Program, Statement
@@ -17,7 +17,6 @@ __all__ = [
     "Path",
     "Program",
     "Statement",
-    "copy",
     "cost",
     "derivative",
     "derive",

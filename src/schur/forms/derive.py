@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from schur.errors import FormError
-from schur.forms.form import Factor, Form, Operand, Path
+from schur.forms.form import Operand
 from schur.forms.program import Program, Statement
 
 
@@ -46,6 +44,7 @@ def derive(program: Program, wrt: Sequence[str] | None = None) -> Program:
         no output depends on is no output either.
 
     Example:
+        >>> import numpy as np
         >>> from schur.forms import Block, Factor, Form, Operand, Path
         >>> operands = tuple(Operand(name, (Block(1, (4,)),)) for name in ("x", "y", "out"))
         >>> factors = tuple(Factor(operand.name, 0, "u") for operand in operands)
@@ -73,37 +72,32 @@ def derivative(program: Program, wrt: Sequence[str] | None = None) -> Derivative
 @lru_cache(maxsize=4096)
 def _derive(program: Program, names: tuple[str, ...]) -> Derivative:
     taken = set(program.values)
-    cotangents: dict[str, Operand] = {}
-    for name in program.outputs:
-        cotangents[name] = program.values[name].renamed(_fresh(name, taken))
-    inputs = program.inputs + tuple(cotangents.values())
-    given_names = {name: operand.name for name, operand in cotangents.items()}
+    given = {name: program.values[name].renamed(_fresh(name, taken)) for name in program.outputs}
+    made: dict[str, Operand] = {}
     active = _active(program, names)
     adjoints: list[Statement] = []
-    read = {name for statement in program.statements for name in statement.sources}
-    for name in read.intersection(program.outputs):
-        # The value is also used inside: its cotangent is what comes in plus what the uses add.
-        given, total = cotangents[name], program.values[name].renamed(_fresh(name, taken))
-        adjoints.append(copy(given, total))
-        cotangents[name] = total
     for statement in reversed(program.statements):
-        cotangent = cotangents.get(statement.target)
-        if cotangent is None:
-            continue
-        filled = statement.form.polarised(statement.target, cotangent)
-        for source in statement.sources:
-            if source not in active or not statement.form.reads(source):
+        # The cotangent of an output that is also read inside is what comes in and what the uses
+        # add. The two are not summed: one sum over rows would count what comes in once a row.
+        for cotangents in (given, made):
+            if statement.target not in cotangents:
                 continue
-            if source not in cotangents:
-                cotangents[source] = program.values[source].renamed(_fresh(source, taken))
-            opened = filled.polarised(source, cotangents[source])
-            adjoints.append(Statement(opened, cotangents[source].name))
-    gradients = {name: cotangents[name].name for name in names if name in cotangents}
+            filled = statement.form.polarised(statement.target, cotangents[statement.target])
+            for source in statement.sources:
+                if source not in active or not statement.form.reads(source):
+                    continue
+                if source not in made:
+                    made[source] = program.values[source].renamed(_fresh(source, taken))
+                opened = filled.polarised(source, made[source])
+                adjoints.append(Statement(opened, made[source].name))
+    gradients = {name: made[name].name for name in names if name in made}
     outputs = tuple(gradients.values())
+    inputs = program.inputs + tuple(given.values())
     whole = Program(inputs, program.statements + tuple(adjoints), outputs).pruned()
     read = {name for statement in whole.statements for name in statement.sources}
     inputs = tuple(operand for operand in whole.inputs if operand.name in read)
-    return Derivative(Program(inputs, whole.statements, outputs), given_names, gradients)
+    cotangents = {name: operand.name for name, operand in given.items()}
+    return Derivative(Program(inputs, whole.statements, outputs), cotangents, gradients)
 
 
 @lru_cache(maxsize=4096)
@@ -142,26 +136,6 @@ def linearised(program: Program, moving: tuple[str, ...]) -> Derivative:
     read = {name for statement in whole.statements for name in statement.sources}
     inputs = tuple(operand for operand in whole.inputs if operand.name in read)
     return Derivative(Program(inputs, whole.statements, whole.outputs), given, outputs)
-
-
-def copy(source: Operand, target: Operand) -> Statement:
-    """The statement `target += source`, for two operands with the same blocks.
-
-    Example:
-        >>> from schur.forms import Block, Operand
-        >>> print(copy(Operand("x", (Block(2),)), Operand("y", (Block(2),))).form)
-        form(x, y): 1 path, 2 terms
-          x  row  2
-          y  row  2
-          y[j] += x[i]    2 terms
-    """
-    paths = []
-    for position, block in enumerate(source.blocks):
-        letters = "abcdefgh"[: len(block.channels)]
-        factors = tuple(Factor(name, position, letters) for name in (source.name, target.name))
-        component = np.arange(block.components)
-        paths.append(Path(factors, np.stack([component, component], 1), np.ones(len(component))))
-    return Statement(Form((source, target), tuple(paths)), target.name)
 
 
 def _active(program: Program, names: tuple[str, ...]) -> set[str]:
