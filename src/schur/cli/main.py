@@ -30,6 +30,10 @@ TimeLimit = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of parameters, split and order.")]
 Files = Annotated[list[Path], typer.Option(help="Files of their own instead of held-out frames.")]
+Threads = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="Of the arithmetic; 1 is best beside other work on the machine."),
+]
 Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not stop the run.")]
 
 
@@ -58,12 +62,14 @@ def train(
         str, typer.Option(help="auto resumes what the folder holds; never.")
     ] = "auto",
     allow: Allow = [],  # noqa: B006
+    threads: Threads = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before training.")] = False,
 ) -> None:
     """Train a potential: schur train data.xyz."""
-    from .training import run_training
+    from .training import run_training, use_threads
 
     with honest_errors():
+        use_threads(threads)
         run_training(
             words,
             output=output,
@@ -84,11 +90,14 @@ def demo(
     frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 400,
     time_limit: TimeLimit = "150s",
     seed: Seed = 0,
+    threads: Threads = None,
 ) -> None:
     """Sample ethanol with GFN2-xTB, train a small potential and say how good it is."""
     from .demonstration import run_demo
+    from .training import use_threads
 
     with honest_errors():
+        use_threads(threads)
         run_demo(output, frames=frames, time_limit=time_limit, seed=seed)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from rich.console import Console
 
 from ..atoms import config as settings
@@ -75,6 +76,12 @@ def train_and_tell(
     page, *_ = write_report(output, run, prepared, config)
     say(out, f"model: {output / MODEL}", f"report: {page}")
     return run
+
+
+def use_threads(count: int | None) -> None:
+    """Sets the threads of this process, which is the command's own; None leaves them."""
+    if count is not None:
+        torch.set_num_threads(count)
 
 
 def split_words(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
