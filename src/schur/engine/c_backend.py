@@ -23,7 +23,7 @@ from schur.forms import Operand, Program, cost
 
 _DTYPES = {torch.float32: "float", torch.float64: "double"}
 # Below this many operations a call stays on one thread: waking the others costs more.
-_SERIAL_OPERATIONS = 200_000
+_SERIAL_OPERATIONS = 1_000_000
 # Partial sums of one pass take at most this many bytes.
 _PARTIAL_BYTES = 1 << 26
 _ITEM_WORDS = 6

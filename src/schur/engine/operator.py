@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import unwrap_if_dead  # pyright: ignore[reportMissingImports]
 from torch.autograd import forward_ad
 
 from schur.errors import BackendError
@@ -164,7 +165,7 @@ class _Transformable(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         # A gradient may be asked for when its transform has ended; what that had wrapped is bare.
-        saved = [torch._C._functorch.unwrap_if_dead(tensor) for tensor in ctx.saved_tensors]
+        saved = [unwrap_if_dead(tensor) for tensor in ctx.saved_tensors]
         return _gradients(ctx, saved, grads)
 
     @staticmethod

@@ -14,6 +14,8 @@ from schur.engine.allocation import empty
 
 # Rows of a group that each thread gathers at a time, and multiplies while they are in its cache.
 _CHUNK = 256
+# From so many rows on a product for each component beats a batched one, which copies its operands.
+_MANY_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -281,13 +283,18 @@ def _gathered(table: Tensor, columns: slice, rows: Tensor, buffer: Tensor) -> Te
 
 
 def _multiply(x: Tensor, weight: Tensor, out: Tensor, blocks: BlockMap) -> None:
-    """Write the map of `x` into `out`: one batched product for each path, straight into place."""
+    """Write the map of `x` into `out`, straight into place."""
     written: set[int] = set()
     for path in blocks.paths:
         matrix = path.matrix(weight, blocks.transposed)
-        batch = matrix.expand(path.components, path.mul_in, path.mul_out)
+        read, into = path.view_in(x), path.view_out(out)
         beta = 1.0 if path.start_out in written else 0.0
-        path.view_out(out).baddbmm_(path.view_in(x), batch, beta=beta, alpha=path.scale)
+        if len(x) < _MANY_ROWS:
+            batch = matrix.expand(path.components, path.mul_in, path.mul_out)
+            into.baddbmm_(read, batch, beta=beta, alpha=path.scale)
+        else:
+            for component in range(path.components):
+                into[component].addmm_(read[component], matrix, beta=beta, alpha=path.scale)
         written.add(path.start_out)
 
 

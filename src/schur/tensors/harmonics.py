@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, nan
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -18,10 +18,17 @@ from schur.reps import Irreps
 from schur.reps.euler import quarter_turn
 
 _Asked = int | str | tuple[int, ...]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _routines: dict[str, Routine] = {}
 _squared_length = Routine(squared_length())
 _inverse_length_gradient = Routine(inverse_length_gradient())
+
+
+def _constant_in_graphs(function: _Function) -> _Function:
+    """`torch.compiler.assume_constant_result`, without the second that loading the tracer takes."""
+    setattr(function, "_dynamo_marked_constant", True)  # noqa: B010
+    return function
 
 
 def spherical_harmonics(
@@ -146,7 +153,7 @@ def wigner_D(
     return _turn(alpha, _turn(-gamma, tilt.mT).mT)
 
 
-@torch.compiler.assume_constant_result
+@_constant_in_graphs
 def _quarter_turn(degree: int) -> list[list[float]]:
     return quarter_turn(degree).tolist()
 
@@ -170,7 +177,7 @@ def _key(l: Any) -> _Asked:  # noqa: E741
     return str(l)
 
 
-@torch.compiler.assume_constant_result
+@_constant_in_graphs
 def _prepared(asked: _Asked, normalization: str, directions: bool) -> str:
     """The name in `_routines` of a routine that is there: a constant for a compiled graph."""
     name = f"{asked!r}, {normalization}, {directions}"
