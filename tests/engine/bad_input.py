@@ -7,18 +7,14 @@ says what was got and what was expected.  Running to the end shows that the inte
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
+from message import NODES, SIZES, edges, message_program, operands
 
 from schur.engine import Routine, Sorted
 from schur.errors import DtypeError, IndexRangeError, SchurError, ShapeError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from message import NODES, SIZES, edges, message_program, operands
 
 PROGRAM = message_program()
 FAR = 10**15
@@ -152,15 +148,15 @@ def main() -> None:
     # Compiled graphs check the index when they run, and not when they are traced.
     routine = Routine(PROGRAM, "c")
     compiled = torch.compile(
-        lambda *values: routine(*values[:4], indices=values[4], sizes=SIZES)[0],
+        lambda values, index: routine(*values, indices=index, sizes=SIZES)[0],
         backend="aot_eager",
         fullgraph=True,
     )
-    compiled(*operands(), dict(edges()))
+    compiled(operands(), dict(edges()))
     for name in ("senders", "receivers"):
         for value in (-1, NODES, FAR):
             wrong = {**edges(), name: at(4, value)(edges()[name])}
-            problem = judged(IndexRangeError, lambda w=wrong: compiled(*operands(), w))
+            problem = judged(IndexRangeError, lambda w=wrong: compiled(operands(), w))
             if problem is not None:
                 print(f"compiled: {name} = {value}: {problem}")
     for seed in range(300):

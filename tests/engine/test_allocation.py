@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.dlpack import to_dlpack
 
 from schur.engine import allocation
 from schur.engine.allocation import empty
@@ -44,7 +45,7 @@ LOOKING = {
     "numpy": lambda t: t.numpy(),
     "numpy view": lambda t: t.numpy()[7:9],
     "memoryview": lambda t: memoryview(t.numpy())[5:9],
-    "dlpack": lambda t: torch.utils.dlpack.to_dlpack(t),
+    "dlpack": lambda t: to_dlpack(t),
     "numpy of dlpack": lambda t: np.from_dlpack(t),
     "saved for backward": lambda t: (t * torch.ones(1, requires_grad=True)).grad_fn,
     "strided": lambda t: t.as_strided((2, 2), (1, 3)),

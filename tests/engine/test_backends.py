@@ -10,7 +10,7 @@ import torch
 
 from schur.engine import Routine
 from schur.engine.routine import Backend
-from schur.forms import Form, Path, Program, derive
+from schur.forms import Form, Path, Program, Statement, derive
 
 from ..support.random_programs import (
     Case,
@@ -94,12 +94,8 @@ def test_a_planted_fault_is_caught(backend: Backend, data: st.DataObject) -> Non
         wrong.append(
             Path(path.factors, path.components, path.coefficients * (1 + 1e-9), path.label)
         )
-    false = Program(
-        program.inputs,
-        (type(statement)(Form(statement.form.operands, tuple(wrong)), statement.target),)
-        + program.statements[1:],
-        program.outputs,
-    )
+    faulty = Statement(Form(statement.form.operands, tuple(wrong)), statement.target)
+    false = Program(program.inputs, (faulty, *program.statements[1:]), program.outputs)
     found = run(Case(false, given.values, given.indices, given.lengths), backend)
     if any(np.any(value) for value in found.values()):
         assert excess(given, found, float(np.finfo(np.float64).eps)) > 1

@@ -1,4 +1,4 @@
-"""Results repeat bit for bit, whatever the number of threads, from several threads, after a fork."""
+"""Results repeat bit for bit, for any number of threads, from several threads, after a fork."""
 
 from __future__ import annotations
 

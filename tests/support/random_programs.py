@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 
-from schur.forms import Block, Factor, Form, Operand, Path, Program, Statement, evaluate
+from schur.forms import Block, Factor, Form, Mode, Operand, Path, Program, Statement, evaluate
 
 # Letters of one factor: none, one, several, in either order.
 LETTERS = ("", "u", "v", "w", "uv", "vu", "wu", "uvw")
-MODES = (("shared", None), ("row", None), ("row", None), ("indexed", "i"), ("indexed", "j"))
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+MODES: list[tuple[Mode, str | None]] = [
+    ("shared", None),
+    ("row", None),
+    ("row", None),
+    ("indexed", "i"),
+    ("indexed", "j"),
+]
 
 
 def examples(count: int) -> int:
@@ -35,7 +43,7 @@ class Case:
         return evaluate(self.program, self.values, self.indices, self.lengths)
 
 
-def draw_program(draw: st.DrawFn, count: int = 1, chained: bool = False) -> Program:
+def draw_program(draw: Draw, count: int = 1, chained: bool = False) -> Program:
     """`count` forms, each with one slot open; where chained, each reads what the last one made.
 
     Drawn in the body of a test (`st.data().draw`): the checks of shapes draw random numbers of
@@ -59,9 +67,7 @@ def draw_program(draw: st.DrawFn, count: int = 1, chained: bool = False) -> Prog
     return Program(tuple(inputs), tuple(statements), tuple(outputs)).pruned()
 
 
-def _draw_form(
-    draw: st.DrawFn, rng: np.random.Generator, number: int, given: Operand | None
-) -> Form:
+def _draw_form(draw: Draw, rng: np.random.Generator, number: int, given: Operand | None) -> Form:
     """A form over `given` and operands of its own."""
     names = [f"{name}{number}" for name in ("a", "b", "c", "out")]
     blocks: dict[str, list[Block]] = {}
@@ -105,7 +111,7 @@ def _draw_form(
     return Form(tuple(operands), tuple(paths))
 
 
-def draw_lane_program(draw: st.DrawFn) -> Program:
+def draw_lane_program(draw: Draw) -> Program:
     """Programs without channels in which every value has one line a row: a chain of recurrences."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = draw(st.lists(st.sampled_from((1, 2, 3, 9, 10, 17)), min_size=2, max_size=4))
