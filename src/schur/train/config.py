@@ -39,7 +39,7 @@ class TrainingConfig(BaseModel):
     epochs: int = Field(default=200, ge=1)
     time_limit: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=5, ge=1)
-    learning_rate: float = Field(default=0.01, gt=0)
+    learning_rate: float = Field(default=0.03, gt=0)
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     warmup: float = Field(default=0.01, ge=0, lt=1)
     final_rate: float = Field(default=0.001, ge=0, le=1)
@@ -48,7 +48,7 @@ class TrainingConfig(BaseModel):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     amsgrad: bool = False
     clip_norm: float = Field(default=10.0, gt=0)
-    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    ema_decay: float = Field(default=0.995, ge=0, lt=1)
     late_stage: float = Field(default=0.75, ge=0, le=1)
     validate_every: int = Field(default=1, ge=1)
     patience: int | None = Field(default=None, ge=1)
