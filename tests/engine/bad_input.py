@@ -14,7 +14,7 @@ import torch
 from message import NODES, SIZES, edges, message_program, operands
 
 from schur.engine import Routine, Sorted
-from schur.errors import DtypeError, IndexRangeError, SchurError, ShapeError
+from schur.errors import BackendError, DtypeError, IndexRangeError, SchurError, ShapeError
 
 PROGRAM = message_program()
 FAR = 10**15
@@ -145,6 +145,9 @@ def main() -> None:
             problem = judged(expected, lambda b=backend, c=changes: call(b, **c))
             if problem is not None:
                 print(f"{backend}: {name}: {problem}")
+    problem = judged(BackendError, lambda: call("fortran"))
+    if problem is not None:
+        print(f"a backend that is not there: {problem}")
     # Compiled graphs check the index when they run, and not when they are traced.
     routine = Routine(PROGRAM, "c")
     compiled = torch.compile(

@@ -71,6 +71,18 @@ def test_bitwise_across_threads(hub: bool) -> None:
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True)), count
 
 
+def test_another_order_is_another_result() -> None:
+    """The numbers are such that the order of a sum shows in its last bits."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(20_000, 17, generator=generator)
+    index = {"i": torch.zeros(20_000).long(), "j": torch.zeros(20_000).long()}
+    routine = Routine(summing_program(17), "c")
+    ahead, behind = (
+        routine(rows, torch.ones(1, 17), indices=index, sizes={"i": 1}) for rows in (x, x.flip(0))
+    )
+    assert not torch.equal(ahead[0], behind[0]) and not torch.equal(ahead[2], behind[2])
+
+
 @pytest.mark.usefixtures("threads")
 def test_pieces_of_long_sums_add_up() -> None:
     """Sums that are cut into pieces are those of float64, and the comparison is not of zeros."""

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from schur.engine import Routine, Sorted
 from schur.engine.routine import Backend
-from schur.forms import evaluate
+from schur.errors import BackendError, FormError
+from schur.forms import Block, Factor, Form, Operand, Path, evaluate
 from schur.testing import LawError, assert_derivatives
 
+from ..support.random_programs import case
 from .message import EDGES, KINDS, NODES, SIZES, edges, message_program, operands
 
 PROGRAM = message_program()
@@ -288,3 +290,61 @@ def test_another_default_device_is_left_alone() -> None:
             gradients = torch.autograd.grad([o.sum() for o in outputs], values)
         assert torch.equal(outputs[0], call(backend, values)[0])
         assert all(gradient.device.type == "cpu" for gradient in gradients)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("slot", ["x", "w", "scalar", "out"])
+def test_blocks_without_channels(backend: Backend, slot: str) -> None:
+    """A representation may have no copy of an irrep: such blocks are empty and harm nothing."""
+    none, some = Block(3, (0,)), Block(1, (2,))
+    form = Form(
+        (
+            Operand("x", (none, some), "indexed", "i"),
+            Operand("w", (Block(1, (0,)),), "shared"),
+            Operand("scalar", (Block(1),)),
+            Operand("out", (none, Block(1), some), "indexed", "j"),
+        ),
+        (
+            Path.dense(
+                (Factor("x", 0, "u"), Factor("w", 0, "u"), Factor("scalar"), Factor("out", 0, "u")),
+                np.eye(3)[:, None, None, :],
+            ),
+            Path.dense(
+                (Factor("x", 0, "u"), Factor("scalar"), Factor("out", 1)), np.ones((3, 1, 1))
+            ),
+            Path.dense(
+                (Factor("x", 1, "u"), Factor("scalar"), Factor("out", 2, "u")), np.ones((1,) * 3)
+            ),
+        ),
+    )
+    given = case(form.open(slot))
+    routine = Routine(given.program, backend)
+    values = [torch.from_numpy(given.values[o.name]).requires_grad_() for o in given.program.inputs]
+    index = {name: torch.from_numpy(array) for name, array in given.indices.items()}
+    out = routine(*values, indices=index, sizes=given.lengths)
+    assert_close(out.detach(), torch.from_numpy(given.exact()[given.program.outputs[0]]))
+    for value, gradient in zip(
+        values, torch.autograd.grad(out.sum(), values, allow_unused=True), strict=True
+    ):
+        assert gradient is None or gradient.shape == value.shape
+
+
+def test_a_constant_has_no_number_type() -> None:
+    program = Form((Operand("out", (Block(1),)),), (Path((Factor("out"),), [[0]], [2.0]),))
+    with pytest.raises(FormError, match="without inputs"):
+        Routine(program.open("out"))
+
+
+def test_types_that_c_does_not_know() -> None:
+    """Half precision goes to torch under "auto"; asked for by name, C says why it cannot."""
+    values = operands(torch.float32)
+    exact = call("torch", values)[0]
+    for dtype in (torch.float16, torch.bfloat16):
+        half = [value.to(dtype) for value in values]
+        found = call("auto", half)[0]
+        assert found.dtype == dtype
+        error = float((found.float() - exact).abs().max())
+        # Half a hundred products of numbers of size one, each rounded to half precision.
+        assert error < 64 * torch.finfo(dtype).eps * float(exact.abs().max())
+        with pytest.raises(BackendError, match=r"float32 and float64"):
+            call("c", half)
