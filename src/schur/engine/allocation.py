@@ -51,12 +51,9 @@ def _block(size: int) -> mmap.mmap:
     """A block of at least `size` bytes that nobody uses: a kept one that fits, or a new one."""
     size = -(-size // _HUGE_PAGE) * _HUGE_PAGE
     with _lock:
-        idle = [position for position in range(len(_blocks)) if _is_idle(position)]
-        fitting = [k for k in idle if size <= len(_blocks[k]) <= size + size // 4]
-        if fitting:
-            block = _blocks.pop(min(fitting, key=lambda k: len(_blocks[k])))
-        else:
-            _forget(idle, size)
+        block = _fitting(size)
+        _forget(0 if block else size)
+        if block is None:
             block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             if hasattr(mmap, "MADV_HUGEPAGE"):
                 block.madvise(mmap.MADV_HUGEPAGE)
@@ -64,13 +61,20 @@ def _block(size: int) -> mmap.mmap:
         return block
 
 
-def _is_idle(position: int) -> bool:
-    """Whether the list holds the only reference; getrefcount adds one for its own argument."""
-    return sys.getrefcount(_blocks[position]) == 2
+def _idle() -> list[int]:
+    """Where the list holds the only reference; getrefcount adds one for its own argument."""
+    return [k for k in range(len(_blocks)) if sys.getrefcount(_blocks[k]) == 2]
 
 
-def _forget(idle: list[int], size: int) -> None:
-    """Give the longest unused blocks back until a new one of `size` bytes fits the limit."""
+def _fitting(size: int) -> mmap.mmap | None:
+    """The smallest unused block that fits, taken from the list."""
+    fitting = [k for k in _idle() if size <= len(_blocks[k]) <= size + size // 4]
+    return _blocks.pop(min(fitting, key=lambda k: len(_blocks[k]))) if fitting else None
+
+
+def _forget(size: int) -> None:
+    """Give the longest unused blocks back until `size` bytes more fit the limit."""
+    idle = _idle()
     held = sum(len(_blocks[k]) for k in idle)
     for dropped, position in enumerate(idle):
         if held + size <= _KEPT:
