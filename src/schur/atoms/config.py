@@ -19,7 +19,7 @@ Size = Literal["small", "medium", "large"]
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "small": {
         "model": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
-        "training": {"epochs": 60, "batch_size": 5},
+        "training": {"epochs": 120, "batch_size": 5},
     },
     "medium": {
         "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 4.5},
