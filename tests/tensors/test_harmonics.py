@@ -219,6 +219,7 @@ class TestTransforms:
         rows = torch.stack([torch.func.grad(scalar)(v) for v in x])
         assert_close(torch.func.vmap(torch.func.grad(scalar))(x), rows, 10)
         hessian = torch.autograd.functional.hessian(scalar, x[0])
+        assert isinstance(hessian, Tensor)
         assert_close(torch.func.hessian(scalar)(x[0]), hessian, 50)
 
     def test_forward_mode(self) -> None:

@@ -26,6 +26,8 @@ _DTYPES = {torch.float32: "float", torch.float64: "double"}
 _SERIAL_OPERATIONS = 1_000_000
 # Partial sums of one pass take at most this many bytes.
 _PARTIAL_BYTES = 1 << 26
+# From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
+_STREAM_BYTES = 1 << 24
 _ITEM_WORDS = 6
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
@@ -124,6 +126,12 @@ class _Kernel:
     lanes: bool
     shared: tuple[_Target, ...]
     summed: tuple[_Target, ...]
+    rows: tuple[_Target, ...]
+
+    def streams(self, held: ctypes.Array[ctypes.c_void_p], rows: int, itemsize: int) -> bool:
+        """Whether outputs go past the caches: they are larger, and lie on whole cache lines."""
+        size = sum(target.size for target in self.rows) * rows * itemsize
+        return size >= _STREAM_BYTES and not any((held[t.slot] or 0) % 64 for t in self.rows)
 
 
 class _Call(ctypes.Structure):
@@ -135,6 +143,7 @@ class _Call(ctypes.Structure):
         ("index", ctypes.c_void_p),
         ("order", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
+        ("stream", ctypes.c_int64),
     ]
 
 
@@ -179,6 +188,7 @@ class _Compiled:
                     work.lanes,
                     tuple(by_mode["shared"]),
                     tuple(by_mode["indexed"]),
+                    tuple(by_mode["row"]),
                 )
             )
         self.walked = {kernel.walk for kernel in self.kernels}
@@ -275,6 +285,7 @@ class _Compiled:
             ctypes.addressof(read),
             None if order is None else order.data_ptr(),
             None if start is None else start.data_ptr(),
+            kernel.streams(held, rows, self.itemsize),
         )
         runtime = _runtime()
         runtime.run_items(

@@ -35,9 +35,28 @@ typedef struct {{
   const int64_t *const *index;
   const int64_t *order;
   const int64_t *start;
+  int64_t stream;
 }} Call;
 static inline V load(const T *p) {{ V v; memcpy(&v, p, sizeof v); return v; }}
 static inline void store(T *p, V v) {{ memcpy(p, &v, sizeof v); }}
+/* Past the caches: what is written is not read first, and pushes nothing else out. */
+#if defined(__clang__)
+#define store_streaming(p, v) __builtin_nontemporal_store((v), (V *)(p))
+#define FENCE __builtin_ia32_sfence()
+#elif BYTES == 64
+#define store_streaming(p, v) __builtin_ia32_movnt{suffix}512((p), (v))
+#define FENCE __builtin_ia32_sfence()
+#elif BYTES == 32
+#define store_streaming(p, v) __builtin_ia32_movnt{suffix}256((p), (v))
+#define FENCE __builtin_ia32_sfence()
+#else
+#define store_streaming(p, v) store((p), (v))
+#define FENCE
+#endif
+#if defined(__clang__) && !defined(__SSE__)
+#undef FENCE
+#define FENCE __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 static inline T lanes_sum(V v) {{
   T s[W]; memcpy(s, &v, sizeof v);
   for (int h = W / 2; h > 0; h /= 2) for (int k = 0; k < h; ++k) s[k] += s[k + h];
@@ -95,7 +114,8 @@ def source(program: Program, dtype: str) -> list[str]:
             files.append([])
         files[-1].append(text)
     texts = ["\n".join(file) for file in files]
-    preamble = PREAMBLE.format(dtype=dtype, itemsize=itemsize)
+    suffix = {"float": "ps", "double": "pd"}[dtype]
+    preamble = PREAMBLE.format(dtype=dtype, itemsize=itemsize, suffix=suffix)
     return [preamble + (PARTS if "_part(" in text else "") + text for text in texts]
 
 
@@ -113,6 +133,13 @@ class _PassText:
         ]
         self.assigned = {t.name for t in self.targets if t.mode == "row" and self._assigned(t)}
         self.laned = {t.name for t in self.targets if t.size <= _LANES_LIMIT and self._reduced(t)}
+        # Rows of whole cache lines, each number written once, may go past the caches.
+        self.streamed = {
+            t.name
+            for t in self.targets
+            if t.name in self.assigned
+            and all(block.channels and block.channels[-1] % 16 == 0 for block in t.blocks)
+        }
         self._parts = [
             _GroupText(self, group, f"pass_{number}_{k}") for k, group in enumerate(self.groups)
         ]
@@ -168,6 +195,8 @@ class _PassText:
             lines += [f"    {line}" for line in body] + ["  }"]
         else:
             lines += self._segments(body)
+        if self.streamed:
+            lines.append("  if (call->stream) FENCE;")
         return "\n".join([*lines, "}", ""])
 
     def _segments(self, body: list[str]) -> list[str]:
@@ -269,6 +298,8 @@ class _GroupText:
     def call(self) -> str:
         arguments = [f"p{k}" for k in self.read + self.written] + [f"l{k}" for k in self.lanes]
         arguments += [f"f{k}" for k in self.ahead]
+        if any(map(self._streams, self._stored())):
+            arguments.append("call->stream")
         return f"{self.name}({', '.join(arguments)});"
 
     def head(self) -> str:
@@ -276,6 +307,8 @@ class _GroupText:
         parameters += [f"T *restrict p{k}" for k in self.written]
         parameters += [f"V *restrict l{k}" for k in self.lanes]
         parameters += [f"const T *f{k}" for k in self.ahead]
+        if any(map(self._streams, self._stored())):
+            parameters.append("int64_t stream")
         hidden = '__attribute__((noinline, visibility("hidden")))'
         return f"{hidden} void {self.name}({', '.join(parameters)})"
 
@@ -354,8 +387,14 @@ class _GroupText:
                 )
             else:
                 vector = f"load{suffix}({place}{rest}) + {text}"
-            lines.append(f"store{suffix}({place}, {vector}{rest});")
+            kept = f"store{suffix}({place}, {vector}{rest});"
+            if self._streams(entry):
+                kept = f"if (stream) store_streaming({place}, {vector}); else {kept}"
+            lines.append(kept)
         return lines
+
+    def _streams(self, entry: Entry) -> bool:
+        return entry.operand in self.owner.streamed
 
     def _expression(self, node: Node) -> str:
         if node in self.graph.loads:
