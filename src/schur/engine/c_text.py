@@ -42,19 +42,16 @@ static inline void store(T *p, V v) {{ memcpy(p, &v, sizeof v); }}
 /* Past the caches: what is written is not read first, and pushes nothing else out. */
 #if defined(__clang__)
 #define store_streaming(p, v) __builtin_nontemporal_store((v), (V *)(p))
-#define FENCE __builtin_ia32_sfence()
 #elif BYTES == 64
 #define store_streaming(p, v) __builtin_ia32_movnt{suffix}512((p), (v))
-#define FENCE __builtin_ia32_sfence()
 #elif BYTES == 32
 #define store_streaming(p, v) __builtin_ia32_movnt{suffix}256((p), (v))
-#define FENCE __builtin_ia32_sfence()
 #else
 #define store_streaming(p, v) store((p), (v))
-#define FENCE
 #endif
-#if defined(__clang__) && !defined(__SSE__)
-#undef FENCE
+#if defined(__SSE__)
+#define FENCE __builtin_ia32_sfence()
+#else
 #define FENCE __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 static inline T lanes_sum(V v) {{
