@@ -41,7 +41,7 @@ def build_potential(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = MACE(config, num_species=len(elements), mean_neighbours=mean_neighbours)
+        model = MACE(config, len(elements), mean_neighbours, elements)
     potential = Potential(model, elements, reference, config.cutoff, scale, shift)
     return potential.to(dtype)
 

@@ -6,54 +6,22 @@ Networks for Fast and Accurate Force Fields", NeurIPS 2022.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from ..errors import RepresentationError, ShapeError
-from ..nn.activation import Activation
-from ..nn.convolution import Convolution
-from ..nn.cutoffs import PolynomialCutoff
 from ..nn.linear import Linear
-from ..nn.radial_basis import RadialBasis
-from ..nn.radial_mlp import RadialMLP
-from ..nn.symmetric_contraction import SymmetricContraction
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .mace_config import MACEConfig
+from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout
+from .zbl import ZBL
 
-
-class MACEConfig(BaseModel):
-    """Shape of a MACE model.
-
-    Args:
-        cutoff: Å; edges are shorter.
-        hidden: irreps of the features that a layer passes on, all of one multiplicity; the last
-            layer passes on the scalars alone.
-        edge_lmax: highest degree of the spherical harmonics of an edge.
-        correlation: how many neighbours one message couples (body order less one).
-        layers: number of message passings.
-        radial: number of radial basis functions.
-        radial_hidden: widths of the network from radial basis to weights.
-        envelope: exponent p of the polynomial cutoff.
-        readout: hidden scalars of the last readout.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    architecture: Literal["mace"] = "mace"
-    cutoff: float = Field(default=5.0, gt=0)
-    hidden: str = "64x0e + 64x1o"
-    edge_lmax: int = Field(default=3, ge=0)
-    correlation: int = Field(default=3, ge=1, le=4)
-    layers: int = Field(default=2, ge=1)
-    radial: int = Field(default=8, ge=1)
-    radial_hidden: tuple[int, ...] = (64, 32)
-    envelope: int = Field(default=5, ge=2)
-    readout: int = Field(default=16, ge=1)
+__all__ = ["MACE", "MACEConfig"]
 
 
 class MACE(nn.Module):
@@ -68,10 +36,22 @@ class MACE(nn.Module):
     and adds a readout of the scalars of h_i: linear for all layers but the last, which has a
     hidden layer with SiLU. λ is the mean number of neighbours.
 
+    By `config.interaction` a layer may leave out the residual and multiply A_i by W_z instead
+    (`simple`), or have 1 + Σ_j tanh(d(|r_ij|)²) in place of λ (`density`, `density-residual`). A
+    pair energy for short distances is added where `config.repulsion` asks for it.
+
+    An atom without neighbours has A = 0. Its energy is then exactly zero where the first layer is
+    `simple` or `density`, and a constant of the element where that layer has a residual.
+
     Args:
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
+        numbers: atomic number of each species, for a configuration that depends on them.
+
+    Raises:
+        RepresentationError: hidden features that are none of MACE.
+        ShapeError: no atomic numbers where they are needed.
 
     Source: Batatia et al., NeurIPS 2022, equations 5 to 13.
 
@@ -84,7 +64,13 @@ class MACE(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(self, config: MACEConfig, num_species: int, mean_neighbours: float) -> None:
+    def __init__(
+        self,
+        config: MACEConfig,
+        num_species: int,
+        mean_neighbours: float,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.num_species = num_species
@@ -93,8 +79,9 @@ class MACE(nn.Module):
         channels = hidden_channels(hidden)
         scalars = Irreps(f"{channels}x0e")
         self.embedding = nn.Parameter(torch.randn(num_species, channels))
-        envelope = PolynomialCutoff(config.cutoff, config.envelope)
-        self.radial = RadialBasis(config.cutoff, config.radial, envelope=envelope)
+        elements = _elements(config, num_species, numbers)
+        self.radial = RadialEmbedding(config, elements)
+        self.repulsion = ZBL(elements, config.envelope) if config.repulsion == "zbl" else None
         self.edge = Irreps.spherical_harmonics(config.edge_lmax)
         layers: list[nn.Module] = []
         readouts: list[nn.Module] = []
@@ -102,10 +89,13 @@ class MACE(nn.Module):
         for index in range(config.layers):
             last = index == config.layers - 1
             rep_next = scalars if last else hidden
-            layers.append(MACELayer(config, rep, rep_next, num_species, self.mean_neighbours))
-            readouts.append(
-                ScalarReadout(channels, config.readout) if last else Linear(rep_next, "1x0e")
+            layers.append(
+                MACELayer(config, index, rep, rep_next, num_species, self.mean_neighbours)
             )
+            if last and config.readout:
+                readouts.append(ScalarReadout(channels, config.readout))
+            elif last or config.readouts == "all":
+                readouts.append(Linear(rep_next, "1x0e"))
             rep = rep_next
         self.layers = nn.ModuleList(layers)
         self.readouts = nn.ModuleList(readouts)
@@ -132,75 +122,47 @@ class MACE(nn.Module):
         if paired:
             check_paired(edge_index)
         graph = Graph(edge_index, len(species))
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
+        distinct, ends = vectors, edge_index
+        if paired:
+            distinct, ends = vectors[: len(vectors) // 2], edge_index[:, : len(vectors) // 2]
         length = torch.linalg.vector_norm(distinct, dim=1)
-        radial = self.radial(length)
+        radial, envelope = self.radial(length, species, ends)
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
         features = self.embedding[species]
         energies = torch.zeros_like(features[:, 0])
-        for layer, readout in zip(self.layers, self.readouts, strict=True):
-            features = layer(features, species, harmonics, radial, graph)
-            energies = energies + readout(features)[:, 0]
+        if self.repulsion is not None:
+            energies = energies + self._pair_energies(self.repulsion, length, species, ends, paired)
+        unread = len(self.layers) - len(self.readouts)
+        for index, layer in enumerate(self.layers):
+            features = layer(features, species, harmonics, radial, envelope, graph)
+            if index >= unread:
+                energies = energies + self.readouts[index - unread](features)[:, 0]
         return energies
 
-
-class MACELayer(nn.Module):
-    """One message passing, as `MACE` describes it.
-
-    Args:
-        config: shape of the model.
-        rep_in, rep_out: features before and after.
-        num_species: how many elements there are.
-        mean_neighbours: what the sum over neighbours is divided by.
-    """
-
-    def __init__(
-        self,
-        config: MACEConfig,
-        rep_in: Irreps,
-        rep_out: Irreps,
-        num_species: int,
-        mean_neighbours: float,
-    ) -> None:
-        super().__init__()
-        edge = Irreps.spherical_harmonics(config.edge_lmax)
-        channels = rep_in[0].mul
-        message = Irreps([(channels, ir) for _, ir in edge])
-        self.scale = 1.0 / mean_neighbours
-        self.up = Linear(rep_in, rep_in)
-        self.convolution = Convolution(rep_in, edge, message)
-        widths = [config.radial, *config.radial_hidden, self.convolution.weight_numel]
-        self.weights = RadialMLP(widths)
-        self.mix = Linear(self.convolution.rep_out, message)
-        self.contraction = SymmetricContraction(message, rep_out, config.correlation, num_species)
-        self.update = Linear(rep_out, rep_out)
-        self.residual = Linear(rep_in, rep_out, species=num_species)
-
-    def forward(
-        self, features: Tensor, species: Tensor, harmonics: Tensor, radial: Tensor, graph: Graph
+    @staticmethod
+    def _pair_energies(
+        repulsion: ZBL, length: Tensor, species: Tensor, ends: Tensor, paired: bool
     ) -> Tensor:
-        """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
-        weights = self.weights(radial)
-        if len(weights) < len(harmonics):
-            weights = weights.repeat(2, 1)  # cheaper than cat to differentiate twice
-        message = self.convolution(self.up(features), harmonics, weights, graph)
-        message = self.mix(message) * self.scale
-        many = self.contraction(message, species)
-        return self.update(many) + self.residual(features, species=species)
+        """Half of each pair's energy for either atom."""
+        first, second = species[ends]
+        half = 0.5 * repulsion(length, first, second)
+        atoms = half.new_zeros(len(species)).index_add(0, ends[1], half)
+        return atoms.index_add(0, ends[0], half) if paired else atoms
 
 
-class ScalarReadout(nn.Module):
-    """Scalars -> hidden scalars -> SiLU -> one number."""
-
-    def __init__(self, channels: int, hidden: int) -> None:
-        super().__init__()
-        self.first = Linear(f"{channels}x0e", f"{hidden}x0e")
-        self.activation = Activation(f"{hidden}x0e", [nn.functional.silu])
-        self.second = Linear(f"{hidden}x0e", "1x0e")
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(atoms, channels) -> (atoms, 1)."""
-        return self.second(self.activation(self.first(features)))
+def _elements(
+    config: MACEConfig, num_species: int, numbers: Sequence[int] | None
+) -> tuple[int, ...]:
+    """The atomic numbers, where the configuration needs them."""
+    if not config.needs_elements:
+        return ()
+    if numbers is None or len(numbers) != num_species:
+        raise ShapeError(
+            "distance transforms and repulsion depend on the elements",
+            got=numbers,
+            expected=f"numbers=, the atomic numbers of {num_species} species",
+        )
+    return tuple(numbers)
 
 
 def check_paired(edge_index: Tensor) -> None:
