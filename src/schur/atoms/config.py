@@ -4,33 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
-from ..models.mace import MACEConfig
+from ..models.mace_config import MACEConfig
+from ..models.registry import ARCHITECTURES, ModelConfig
 from ..train.config import TrainingConfig
 from .loss import LossConfig
-
-Size = Literal["small", "medium", "large"]
-
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "small": {
-        "model": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
-        "training": {"epochs": 120, "batch_size": 5},
-    },
-    "medium": {
-        "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 4.5},
-        "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.04},
-    },
-    "large": {
-        "model": {"hidden": "128x0e + 128x1o", "edge_lmax": 3, "cutoff": 5.0},
-        "training": {"epochs": 1000, "batch_size": 5},
-    },
-}
-"""What `--size` sets."""
+from .presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 
 
 class DataConfig(BaseModel):
@@ -72,7 +56,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: DataConfig
-    model: MACEConfig = MACEConfig()
+    model: ModelConfig = MACEConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
 
@@ -87,7 +71,8 @@ def resolve(
     """Settings from a preset, a tree and dotted overrides; the later wins.
 
     Args:
-        settings: as in the YAML file; `data.train` must be there.
+        settings: as in the YAML file; `data.train` must be there. `model.architecture` chooses
+            the architecture whose preset is the start.
         size: preset to start from.
         overrides: words such as `training.learning_rate=0.02`.
 
@@ -98,15 +83,27 @@ def resolve(
         >>> tree = {"data": {"train": ["a.xyz"]}}
         >>> resolve(tree, "small", ["model.layers=1"]).model.layers
         1
+        >>> resolve(tree, "small", ["model.architecture=nequip"]).model.describe()
+        'NequIP, 32x0e+32x1o, 3 layers, cutoff 4.0 Å'
     """
-    tree = _merged(PRESETS[size], settings)
+    asked = dict(settings)
     for word in overrides:
-        tree = _merged(tree, _override(word))
+        asked = _merged(asked, _override(word))
+    model = asked.get("model")
+    architecture = DEFAULT_ARCHITECTURE
+    if isinstance(model, Mapping):
+        architecture = model.get("architecture", architecture)
+    if architecture not in PRESETS:
+        raise DataError(
+            "there is no such architecture", got=architecture, expected=", ".join(ARCHITECTURES)
+        )
+    tree = _merged({"model": {"architecture": architecture}}, PRESETS[architecture][size])
+    tree = _merged(tree, asked)
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         lines = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']} (got {item['input']!r})"
+            f"{_dotted(item['loc'])}: {item['msg']} (got {item['input']!r})"
             for item in error.errors()
         ]
         raise DataError(
@@ -127,6 +124,14 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise DataError(f"{path} holds no settings", got=type(tree).__name__, expected="a mapping")
     return tree
+
+
+def _dotted(place: Sequence[int | str]) -> str:
+    """Where a setting stands in the tree, without the architecture that pydantic puts in."""
+    parts = [str(part) for part in place]
+    if parts[:1] == ["model"] and parts[1:2] and parts[1] in ARCHITECTURES:
+        del parts[1]
+    return ".".join(parts)
 
 
 def _override(word: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import DataError
-from ..models.mace import MACE, MACEConfig
+from ..models.registry import ModelConfig, build_model, config_of, parse_config
 from ..train.tensor_file import load_tensors, save_tensors
 from .potential import Potential
 
@@ -20,7 +20,7 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def build_potential(
-    config: MACEConfig,
+    config: ModelConfig,
     elements: tuple[int, ...],
     reference: tuple[float, ...],
     mean_neighbours: float,
@@ -41,7 +41,7 @@ def build_potential(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = MACE(config, len(elements), mean_neighbours, elements)
+        model = build_model(config, len(elements), mean_neighbours, elements)
     potential = Potential(model, elements, reference, config.cutoff, scale, shift)
     return potential.to(dtype)
 
@@ -56,18 +56,16 @@ def save_potential(
     """Writes a potential; what is given as `training` is kept in the header for readers.
 
     Raises:
-        DataError: the file cannot be written; one that was there before is unchanged.
+        DataError: a model of no known architecture, or the file cannot be written; one that was
+            there before is unchanged.
     """
     model = potential.model
-    if not isinstance(model, MACE):
-        raise DataError(
-            "this architecture has no file format", got=type(model).__name__, expected="MACE"
-        )
+    config = config_of(model)
     dtype = next(model.parameters()).dtype
     header = {
         "kind": _KIND,
         "format": _FORMAT,
-        "model": model.config.model_dump(mode="json"),
+        "model": config.model_dump(mode="json"),
         "mean_neighbours": model.mean_neighbours,
         "elements": list(potential.elements),
         "reference": list(potential.reference),
@@ -105,7 +103,7 @@ def load_potential(path: str | os.PathLike[str], dtype: torch.dtype | None = Non
     tensors, raw = load_tensors(path)
     header = _checked(raw, path)
     potential = build_potential(
-        MACEConfig.model_validate(header["model"]),
+        parse_config(header["model"]),
         tuple(header["elements"]),
         tuple(header["reference"]),
         header["mean_neighbours"],

@@ -117,8 +117,8 @@ def _page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body><main>"
         f"<h1>{escape(title)}</h1>"
-        f'<p class="lead">MACE, {config.model.hidden}, {config.model.layers} layers, cutoff '
-        f"{config.model.cutoff} Å. Errors are root mean squares on frames that training never saw "
+        f'<p class="lead">{config.model.describe()}. '
+        "Errors are root mean squares on frames that training never saw "
         "where the set is valid or test; validation frames chose the parameters that were kept.</p>"
         + "\n".join(sections)
         + "</main></body></html>\n"

@@ -23,9 +23,13 @@ Words = Annotated[
     typer.Argument(help="Structure files (extended XYZ) or one YAML file, then key=value words."),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for everything written.")]
+Model = Annotated[
+    Optional[str],  # noqa: UP045 (typer reads annotations at run time)
+    typer.Option("--model", help="Architecture: mace (the default) or nequip."),
+]
 Size = Annotated[str, typer.Option(help="Preset: small, medium or large.")]
 TimeLimit = Annotated[
-    Optional[str],  # noqa: UP045 (typer reads annotations at run time)
+    Optional[str],  # noqa: UP045
     typer.Option("--time-limit", help="Wall time of the training: 90s, 15m, 2h."),
 ]
 Seed = Annotated[int, typer.Option(help="Of parameters, split and order.")]
@@ -53,6 +57,7 @@ def honest_errors() -> Iterator[None]:
 def train(
     words: Words,
     output: Output = Path("schur-run"),
+    model: Model = None,
     size: Size = "small",
     valid: Files = [],  # noqa: B006 (typer copies defaults)
     test: Files = [],  # noqa: B006
@@ -73,6 +78,7 @@ def train(
         run_training(
             words,
             output=output,
+            model=model,
             size=size,
             valid=valid,
             test=test,

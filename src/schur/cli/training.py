@@ -13,6 +13,7 @@ from rich.console import Console
 from ..atoms import config as settings
 from ..atoms.config import RunConfig
 from ..atoms.prepare import Prepared, prepare
+from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
@@ -26,6 +27,7 @@ def run_training(
     words: Sequence[str],
     *,
     output: Path,
+    model: str | None,
     size: str,
     valid: Sequence[Path],
     test: Sequence[Path],
@@ -43,6 +45,8 @@ def run_training(
     if restart not in ("auto", "never"):
         raise DataError("--restart cannot be this", got=restart, expected="auto or never")
     tree, overrides = split_words(words)
+    if model is not None:
+        overrides = [f"model.architecture={model}", *overrides]
     tree = _with_options(tree, valid, test, time_limit, seed, allow)
     config = settings.resolve(tree, checked_size(size), overrides)
     out = console()
@@ -104,15 +108,16 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     return {"data": {"train": files}}, overrides
 
 
-def checked_size(size: str) -> settings.Size:
-    """The name of a preset.
+def checked_size(size: str) -> Size:
+    """The name of a preset, the same for all architectures.
 
     Raises:
         DataError: no such preset.
     """
-    if size not in settings.PRESETS:
-        raise DataError("there is no such preset", got=size, expected=", ".join(settings.PRESETS))
-    return cast("settings.Size", size)
+    sizes = PRESETS[DEFAULT_ARCHITECTURE]
+    if size not in sizes:
+        raise DataError("there is no such preset", got=size, expected=", ".join(sizes))
+    return cast("Size", size)
 
 
 def seconds(text: str) -> float:

@@ -19,6 +19,7 @@ from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .mace_config import MACEConfig
 from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout
+from .paired_edges import check_paired
 from .zbl import ZBL
 
 __all__ = ["MACE", "MACEConfig"]
@@ -163,20 +164,6 @@ def _elements(
             expected=f"numbers=, the atomic numbers of {num_species} species",
         )
     return tuple(numbers)
-
-
-def check_paired(edge_index: Tensor) -> None:
-    """Raise ShapeError unless the second half of the edges is the first half reversed."""
-    half = edge_index.shape[1] // 2
-    if edge_index.shape[1] % 2 or not torch.equal(
-        edge_index[:, half:], edge_index[:, :half].flip(0)
-    ):
-        raise ShapeError(
-            "these edges do not come in opposite pairs",
-            got=f"{edge_index.shape[1]} edges in another order",
-            expected="edge k + edges/2 to be edge k with sender and receiver exchanged",
-            remedy="leave out paired=True",
-        )
 
 
 def hidden_channels(hidden: Irreps) -> int:

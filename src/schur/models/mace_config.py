@@ -79,3 +79,12 @@ class MACEConfig(BaseModel):
     def needs_elements(self) -> bool:
         """Whether the model has to know which elements its species are."""
         return self.distance_transform != "none" or self.repulsion != "none"
+
+    def describe(self) -> str:
+        """The shape in a few words.
+
+        Example:
+            >>> MACEConfig().describe()
+            'MACE, 64x0e + 64x1o, 2 layers, cutoff 5.0 Å'
+        """
+        return f"MACE, {self.hidden}, {self.layers} layers, cutoff {self.cutoff} Å"

@@ -1,0 +1,41 @@
+"""What `--model` and `--size` set."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Size = Literal["small", "medium", "large"]
+
+DEFAULT_ARCHITECTURE = "mace"
+
+PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
+    "mace": {
+        "small": {
+            "model": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5},
+        },
+        "medium": {
+            "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.04},
+        },
+        "large": {
+            "model": {"hidden": "128x0e + 128x1o", "edge_lmax": 3, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5},
+        },
+    },
+    "nequip": {
+        "small": {
+            "model": {"layers": 3, "lmax": 1, "features": 32, "parity": False, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5},
+        },
+        "medium": {
+            "model": {"layers": 4, "lmax": 2, "features": 32, "parity": True, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5},
+        },
+        "large": {
+            "model": {"layers": 5, "lmax": 3, "features": 64, "parity": True, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5},
+        },
+    },
+}
+"""Settings by architecture and size."""
