@@ -32,6 +32,7 @@ LAYERS = {
     "atoms": 9,
     "cli": 10,
     "testing": 11,
+    "__main__": 11,
 }
 # Exact mathematics, usable where no torch is installed.
 EXACT = {part for part, layer in LAYERS.items() if layer <= 4}

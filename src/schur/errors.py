@@ -67,3 +67,7 @@ class NumberError(SchurError, ValueError):
 
 class DataError(SchurError, ValueError):
     """A data file or data set that would ruin what is made from it."""
+
+
+class PeerError(SchurError, RuntimeError):
+    """Another process of the same run has failed or ended."""

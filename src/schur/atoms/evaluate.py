@@ -34,6 +34,13 @@ class SystemErrors:
     forces: ErrorSums = field(default_factory=ErrorSums)
     stress: ErrorSums = field(default_factory=ErrorSums)
 
+    def merge(self, other: SystemErrors) -> None:
+        """Adds the errors of other systems."""
+        self.energy.merge(other.energy)
+        self.energy_per_atom.merge(other.energy_per_atom)
+        self.forces.merge(other.forces)
+        self.stress.merge(other.stress)
+
     def summary(self) -> dict[str, float | int]:
         """The errors in meV, meV/atom, meV/Å and meV/Å^3, ready for JSON and CSV."""
         return {

@@ -14,6 +14,7 @@ import torch
 
 from .. import __version__
 from ..train.loop import Outcome, Trainer
+from ..train.processes import Processes
 from ..train.progress import Column, Reporter
 from .config import RunConfig
 from .evaluate import Evaluation, evaluate
@@ -47,7 +48,8 @@ class TrainedRun:
     Args:
         potential: with the best averaged parameters.
         outcome: how the training ended.
-        evaluations: errors on train, valid and test (sets that are not empty).
+        evaluations: errors on train, valid and test (sets that are not empty); none in a process
+            that does not lead.
         seconds: wall time from neighbour lists to the last file.
     """
 
@@ -81,8 +83,11 @@ def train_potential(
     directory: Path,
     reporter: Reporter | None = None,
     resume: bool = False,
+    processes: Processes | None = None,
 ) -> TrainedRun:
     """Trains, evaluates and writes model, settings, history and errors into a folder.
+
+    Of several processes the first alone evaluates and writes, once all have trained.
 
     Args:
         config: settings.
@@ -90,14 +95,15 @@ def train_potential(
         directory: made where it does not exist.
         reporter: who is told; nobody by default.
         resume: continue from the checkpoint in the folder, where there is one.
+        processes: who trains; this process alone by default.
 
     Raises:
         NumberError: a loss that is not finite.
         DataError: a checkpoint or a folder that cannot be used.
     """
     begin = time.perf_counter()
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+    together = Processes() if processes is None else processes
+    together.all_do(lambda: _open_folder(directory, config, together.leads))
     dtype = _DTYPES[config.training.dtype]
     sets = prepared.datasets(config.model.cutoff, dtype)
     reference = prepared.reference
@@ -111,14 +117,25 @@ def train_potential(
         config.training.seed,
         dtype,
     )
-    task = PotentialTask(potential, sets["train"], sets["valid"], config.loss, config.training)
+    train, valid = sets["train"], sets["valid"]
+    task = PotentialTask(potential, train, valid, config.loss, config.training, together)
     fingerprint = config.model_dump(mode="json", exclude={"training"})
-    trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint)
+    trainer = Trainer(
+        potential, task, config.training, directory, reporter, fingerprint, together
+    )
     outcome = trainer.run(resume=resume)
+    if not together.leads:
+        return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
     evaluations = {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
     run = TrainedRun(potential, outcome, evaluations, time.perf_counter() - begin)
     write_run(run, directory)
     return run
+
+
+def _open_folder(directory: Path, config: RunConfig, write: bool) -> None:
+    if write:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
 
 
 def write_run(run: TrainedRun, directory: Path) -> None:

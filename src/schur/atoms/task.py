@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..train.config import TrainingConfig
+from ..train.processes import Processes
 from ..train.task import Loss
 from .batch import AtomicDataset, Batch
-from .evaluate import evaluate
+from .evaluate import SystemErrors, evaluate
 from .loss import LossConfig, potential_loss
 from .potential import Potential
 
@@ -25,6 +26,7 @@ class PotentialTask:
         train, valid: data sets.
         loss: its weights.
         training: batch size and seed.
+        processes: who trains; each has its share of every batch and of the validation set.
     """
 
     def __init__(
@@ -34,19 +36,30 @@ class PotentialTask:
         valid: AtomicDataset,
         loss: LossConfig,
         training: TrainingConfig,
+        processes: Processes | None = None,
     ) -> None:
-        self.potential, self.train, self.valid = potential, train, valid
+        self.potential, self.train = potential, train
         self.config, self.size, self.seed = loss, training.batch_size, training.seed
+        self.processes = Processes() if processes is None else processes
+        self.valid = valid
+        if self.processes.size > 1:
+            mine = self.processes.share(valid.systems)
+            self.valid = AtomicDataset(mine, valid.elements, valid.cutoff, valid.dtype)
 
     @property
     def num_batches(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.train) // self.size)
 
-    def batches(self, epoch: int, start: int) -> Iterable[Batch]:
+    def batches(self, epoch: int, start: int) -> Iterable[Batch | None]:
         """The batches of an epoch in its own order, from the `start`-th on."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
-        return self.train.batches(self.size, order[start * self.size :].tolist())
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train)).tolist()
+        if self.processes.size == 1:
+            yield from self.train.batches(self.size, order[start * self.size :])
+            return
+        for k in range(start, self.num_batches):
+            mine = self.processes.share(order[k * self.size : (k + 1) * self.size])
+            yield self.train.batch(mine) if mine else None
 
     def loss(self, batch: Batch, stage: float) -> Loss:
         """Energies, forces and stress against their labels."""
@@ -54,7 +67,9 @@ class PotentialTask:
 
     def validate(self) -> dict[str, float]:
         """Errors in meV and meV/Å; the score weighs both as the second stage does."""
-        errors = evaluate(self.potential, self.valid).total
+        errors = SystemErrors()
+        for part in self.processes.each(lambda: evaluate(self.potential, self.valid).total):
+            errors.merge(part)
         summary = errors.summary()
         terms = [
             (self.config.late_energy, errors.energy_per_atom.rmse),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,13 +44,17 @@ Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not
 
 @contextmanager
 def honest_errors() -> Iterator[None]:
-    """Prints an error that Schur raises on purpose as it is, and leaves with status 1."""
-    from ..errors import SchurError
+    """Prints an error that Schur raises on purpose as it is, and leaves with status 1.
+
+    Of several processes (of torchrun) one that ends because of another leaves the message to it.
+    """
+    from ..errors import PeerError, SchurError
 
     try:
         yield
     except SchurError as error:
-        typer.echo(f"schur: {error}", err=True)
+        if not isinstance(error, PeerError) or os.environ.get("RANK", "0") == "0":
+            typer.echo(f"schur: {error}", err=True)
         raise typer.Exit(1) from None
 
 

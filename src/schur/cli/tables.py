@@ -18,9 +18,9 @@ _HEADINGS = ("set", "frames", "E mae", "E rmse", "E/atom", "F mae", "F rmse", "F
 _WIDTHS = (18, 8, 9, 9, 9, 9, 9, 9)
 
 
-def console() -> Console:
+def console(quiet: bool = False) -> Console:
     """Standard output: as wide as the terminal, 80 columns where there is none."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, quiet=quiet)
 
 
 def say(to: Console, *lines: str) -> None:

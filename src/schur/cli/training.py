@@ -17,6 +17,7 @@ from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
+from ..train.processes import Processes, joined_processes
 from ..train.progress import ConsoleReporter
 from .tables import console, element_table, error_table, say, say_findings, say_notes
 
@@ -49,22 +50,32 @@ def run_training(
         overrides = [f"model.architecture={model}", *overrides]
     tree = _with_options(tree, valid, test, time_limit, seed, allow)
     config = settings.resolve(tree, checked_size(size), overrides)
-    out = console()
-    say(out, *config.to_yaml().splitlines())
-    prepared = prepare(config.data, config.model.cutoff, config.training.seed)
-    say_notes(out, prepared.notes)
-    say_findings(out, prepared.findings)
-    if dry_run:
-        return None
-    return train_and_tell(config, prepared, output, out, resume=restart == "auto")
+    with joined_processes() as processes:
+        out = console(quiet=not processes.leads)
+        say(out, *config.to_yaml().splitlines())
+        prepared = processes.all_do(
+            lambda: prepare(config.data, config.model.cutoff, config.training.seed)
+        )
+        say_notes(out, prepared.notes)
+        say_findings(out, prepared.findings)
+        if dry_run:
+            return None
+        return train_and_tell(config, prepared, output, out, restart == "auto", processes)
 
 
 def train_and_tell(
-    config: RunConfig, prepared: Prepared, output: Path, out: Console, resume: bool
+    config: RunConfig,
+    prepared: Prepared,
+    output: Path,
+    out: Console,
+    resume: bool,
+    processes: Processes | None = None,
 ) -> TrainedRun:
     """Trains with progress and prints the errors on all sets."""
     reporter = ConsoleReporter(out, COLUMNS)
-    run = train_potential(config, prepared, output, reporter, resume=resume)
+    run = train_potential(config, prepared, output, reporter, resume, processes)
+    if processes is not None and not processes.leads:
+        return run
     outcome = run.outcome
     parameters = sum(p.numel() for p in run.potential.parameters())
     say(

@@ -12,11 +12,14 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
+from ..errors import DataError
 from .checkpoint import RunState, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .ema import AveragedParameters
+from .exchange import Agreement, GradientExchange
 from .history import History
 from .interrupt import StopRequest, stop_on_interrupt
+from .processes import Processes
 from .progress import Reporter, Silent
 from .schedule import Budget, late_fraction, rate_factor
 from .task import BatchT, Task
@@ -51,6 +54,10 @@ class Trainer(Generic[BatchT]):
     Everything random comes from the task and its seed; no global state is touched. A run that
     was stopped resumes from its checkpoint and, without a time limit, ends in the same bits.
 
+    Several processes, each with a Trainer of its own, train together: each differentiates its
+    share of every batch, the gradients are averaged over samples, and whatever ends a run
+    (clock, Ctrl-C, early stop, a loss that is not finite) ends it in all after the same step.
+
     Args:
         model: whose parameters are trained.
         task: batches, loss and validation.
@@ -58,6 +65,7 @@ class Trainer(Generic[BatchT]):
         directory: for checkpoint and history, or None to keep nothing.
         reporter: who is told; nobody by default.
         fingerprint: further settings that a resumed run must share.
+        processes: who trains; this process alone by default.
     """
 
     def __init__(
@@ -68,8 +76,10 @@ class Trainer(Generic[BatchT]):
         directory: str | os.PathLike[str] | None = None,
         reporter: Reporter | None = None,
         fingerprint: Mapping[str, Any] | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.model, self.task, self.config = model, task, config
+        self.processes = Processes() if processes is None else processes
         self.directory = None if directory is None else Path(directory)
         self.reporter = Silent() if reporter is None else reporter
         settings = config.model_dump(exclude={"time_limit"})
@@ -82,9 +92,15 @@ class Trainer(Generic[BatchT]):
             amsgrad=config.amsgrad,
             fused=True,
         )
+        self.processes.copy_from_leader(model)
         self.average = AveragedParameters(model, config.ema_decay)
         self.best: dict[str, Tensor] = self.average.state()
-        self.budget = Budget(config.epochs * task.num_batches, config.time_limit)
+        # Seconds count from here in every process.
+        self._begin = time.monotonic()
+        self.agreed = Agreement(loss=0.0, stop=False, seconds=0.0)
+        self.exchange = GradientExchange(self.processes, list(model.parameters()))
+        steps = config.epochs * task.num_batches
+        self.budget = Budget(steps, config.time_limit, self._clock)
         self.history = History(None)
         self.stop = StopRequest()
         self._saved = time.monotonic()
@@ -100,8 +116,10 @@ class Trainer(Generic[BatchT]):
             DataError: a checkpoint that cannot be read, written or belongs to another run.
         """
         if resume:
-            self._resume()
+            self.processes.all_do(self._resume)
+            self._require_one_step()
         path = None if self.directory is None else self.directory / HISTORY
+        path = path if self.processes.leads else None
         self.history = History(path, self.state.rows)
         self.reporter.begin()
         try:
@@ -127,14 +145,14 @@ class Trainer(Generic[BatchT]):
 
     def _epochs(self) -> str:
         while True:
-            if self.budget.exhausted():
-                return "time limit" if self.budget.step < self.budget.steps else "epochs"
-            self._epoch()
-            if self.stop.made:
-                return "interrupted"
             patience = self.config.patience
             if patience is not None and self.state.stale >= patience:
                 return "early stop"
+            if self.budget.exhausted():
+                return "time limit" if self.budget.step < self.budget.steps else "epochs"
+            self._epoch()
+            if self._stopping():
+                return "interrupted"
 
     def _epoch(self) -> None:
         state = self.state
@@ -142,7 +160,7 @@ class Trainer(Generic[BatchT]):
             state.loss_sum += self._step(batch)
             state.batch += 1
             self.reporter.step(self.budget.progress())
-            if self.stop.made:
+            if self._stopping():
                 return
             if self.budget.exhausted():
                 break
@@ -162,24 +180,44 @@ class Trainer(Generic[BatchT]):
             state.rows = self.history.rows
             self.reporter.epoch(row)
 
-    def _step(self, batch: BatchT) -> float:
+    def _step(self, batch: BatchT | None) -> float:
         progress = self.budget.progress()
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * rate_factor(self.config, progress)
-        loss = self.task.loss(batch, late_fraction(self.config, progress))
-        loss.require_finite()
         self.optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()
+        stage = late_fraction(self.config, progress)
+        self.agreed = self.exchange(
+            lambda: self._differentiate(batch, stage),
+            self.stop.made,
+            time.monotonic() - self._begin,
+        )
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimiser.step()
         self.average.update()
         self.budget.step += 1
         self.state.step += 1
-        return float(loss.total.detach())
+        return self.agreed.loss
+
+    def _differentiate(self, batch: BatchT | None, stage: float) -> tuple[int, float]:
+        if batch is None:
+            return 0, 0.0
+        loss = self.task.loss(batch, stage)
+        loss.require_finite()
+        loss.total.backward()
+        return len(loss.names), float(loss.total.detach())
+
+    def _stopping(self) -> bool:
+        """Whether Ctrl-C was pressed; several processes hear of it with the next step."""
+        return self.stop.made if self.processes.size == 1 else self.agreed.stop
+
+    def _clock(self) -> float:
+        """Seconds of this process, or those of process 0 where there are several."""
+        alone = self.processes.size == 1
+        return time.monotonic() - self._begin if alone else self.agreed.seconds
 
     def _validate(self) -> dict[str, int | float]:
         with self.average.swapped_in():
-            errors = self.task.validate()
+            errors = self.task.validate()  # the same in every process
         if errors["score"] < self.state.best_score:
             self.state.best_score, self.state.stale = errors["score"], 0
             self.best = self.average.state()
@@ -189,7 +227,7 @@ class Trainer(Generic[BatchT]):
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if self.directory is None:
+        if self.directory is None or not self.processes.leads:
             return
         self.state.elapsed = self.budget.elapsed
         self.state.updates = self.average.updates
@@ -211,3 +249,13 @@ class Trainer(Generic[BatchT]):
         self.average.load(average, self.state.updates)
         self.budget.step = self.state.step
         self.budget.elapsed = self.state.elapsed
+
+    def _require_one_step(self) -> None:
+        steps = self.processes.each(lambda: self.state.step)
+        if len(set(steps)) > 1:
+            raise DataError(
+                "the processes do not see the same checkpoint",
+                got=f"steps {steps} in order of rank",
+                expected=f"one {CHECKPOINT} that all can read",
+                remedy="write to a folder that all machines share",
+            )

@@ -41,6 +41,22 @@ class ErrorSums:
         self.reference += float(np.square(true64[known]).sum())
         self.largest = max(self.largest, float(np.abs(error).max()))
 
+    def merge(self, other: ErrorSums) -> None:
+        """Adds the values that another sum has seen.
+
+        Example:
+            >>> sums, more = ErrorSums(), ErrorSums()
+            >>> more.add(np.array([3.0]), np.array([1.0]))
+            >>> sums.merge(more)
+            >>> sums.rmse
+            2.0
+        """
+        self.count += other.count
+        self.absolute += other.absolute
+        self.squared += other.squared
+        self.reference += other.reference
+        self.largest = max(self.largest, other.largest)
+
     @property
     def mae(self) -> float:
         """Mean absolute error; NaN where nothing was added."""

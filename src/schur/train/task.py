@@ -56,8 +56,12 @@ class Task(Protocol[BatchT]):
         """Batches of an epoch."""
         ...
 
-    def batches(self, epoch: int, start: int) -> Iterable[BatchT]:
-        """The batches of an epoch from the `start`-th on; the same for the same arguments."""
+    def batches(self, epoch: int, start: int) -> Iterable[BatchT | None]:
+        """The batches of an epoch from the `start`-th on; the same for the same arguments.
+
+        Where several processes train, each gets its share of every batch, or None where there
+        is nothing for it.
+        """
         ...
 
     def loss(self, batch: BatchT, stage: float) -> Loss:
@@ -65,5 +69,8 @@ class Task(Protocol[BatchT]):
         ...
 
     def validate(self) -> dict[str, int | float]:
-        """Errors on held-out samples; `score` is the one whose smallest value is kept."""
+        """Errors on held-out samples; `score` is the one whose smallest value is kept.
+
+        Where several processes train, all get the same numbers.
+        """
         ...
