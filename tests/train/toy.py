@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from schur.train.config import TrainingConfig
+from schur.train.processes import Processes
 from schur.train.task import Loss
 
 Sample = tuple[Tensor, Tensor, tuple[str, ...]]
@@ -27,10 +28,20 @@ class Cubic(nn.Module):
 
 
 class PolynomialTask:
-    """Samples of 1 - 2x + x³; `poison` puts a NaN into one label."""
+    """Samples of 1 - 2x + x³; `poison` puts a NaN into one label.
 
-    def __init__(self, model: Cubic, config: TrainingConfig, poison: int | None = None) -> None:
+    Of several processes each has its share of every batch, and all validate on everything.
+    """
+
+    def __init__(
+        self,
+        model: Cubic,
+        config: TrainingConfig,
+        poison: int | None = None,
+        processes: Processes | None = None,
+    ) -> None:
         self.model, self.config = model, config
+        self.processes = Processes() if processes is None else processes
         self.x = torch.linspace(-1, 1, 40, dtype=torch.float64)
         self.y = 1 - 2 * self.x + self.x**3
         if poison is not None:
@@ -42,12 +53,16 @@ class PolynomialTask:
         """Batches of an epoch."""
         return -(-len(self.x) // self.config.batch_size)
 
-    def batches(self, epoch: int, start: int) -> Iterable[Sample]:
+    def batches(self, epoch: int, start: int) -> Iterable[Sample | None]:
         """Shuffled by seed and epoch."""
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.x))
         size = self.config.batch_size
         for k in range(start, self.num_batches):
-            pick = torch.from_numpy(order[k * size : (k + 1) * size])
+            mine = self.processes.share(order[k * size : (k + 1) * size].tolist())
+            if not mine:
+                yield None
+                continue
+            pick = torch.tensor(mine)
             yield self.x[pick], self.y[pick], tuple(f"sample {int(i)}" for i in pick)
 
     def loss(self, batch: Sample, stage: float) -> Loss:

@@ -120,9 +120,7 @@ def train_potential(
     train, valid = sets["train"], sets["valid"]
     task = PotentialTask(potential, train, valid, config.loss, config.training, together)
     fingerprint = config.model_dump(mode="json", exclude={"training"})
-    trainer = Trainer(
-        potential, task, config.training, directory, reporter, fingerprint, together
-    )
+    trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint, together)
     outcome = trainer.run(resume=resume)
     if not together.leads:
         return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
