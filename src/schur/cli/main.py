@@ -138,6 +138,25 @@ def info(model: Annotated[Path, typer.Argument(help="A model file.")]) -> None:
 
 
 @app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(help="A .model file of mace-torch.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", help="Model file to write; beside the other by default."),
+    ] = None,
+    head: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Whose energies, where the model has several heads."),
+    ] = None,
+) -> None:
+    """Turn a model of mace-torch into one of Schur, without running what is in its file."""
+    from .conversion import run_conversion
+
+    with honest_errors():
+        run_conversion(model, output, head)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A model file.")],
     files: Annotated[list[Path], typer.Argument(help="Structures, extended XYZ.")],

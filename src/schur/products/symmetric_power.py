@@ -105,19 +105,24 @@ class SymmetricBasis:
             U = U[None]
         if U.shape[:-1] != dims:
             raise ShapeError("U has the wrong shape", got=U.shape, expected=(*dims, "columns"))
+        orders = list(permutations(range(1, self.degree + 1)))
+        turned = [np.transpose(U, (0, *order, U.ndim - 1)) for order in orders]
+        symmetric = np.mean(turned, axis=0)
         found = np.zeros((len(self), U.shape[-1]))
-        for k in range(U.shape[-1]):
-            whole = _polynomial(U[..., k], [0] * self.degree, "")
-            size = _inner(whole, whole)
-            for p, polynomial in enumerate(self.polynomials):
-                found[p, k] = _inner(polynomial, whole) / self.irrep_out.dim
-            left = size - self.irrep_out.dim * float((found[:, k] ** 2).sum())
-            if left > 1e-9 * max(size, 1e-300):
-                raise RepresentationError(
-                    f"column {k} of U is not an equivariant map to {self.irrep_out}",
-                    got=f"a share of {left / size:.1e} outside the span",
-                    expected=f"tensors of {self.rep_in} in e3nn's basis",
-                )
+        for p, polynomial in enumerate(self.polynomials):
+            values = symmetric[(polynomial.components, *polynomial.monomials.T)]
+            # Fischer's inner product: a monomial stands degree! / α! times in a symmetric tensor.
+            found[p] = len(orders) / self.irrep_out.dim * (polynomial.coefficients @ values)
+        inside = self.irrep_out.dim / len(orders) * np.square(found).sum(0)
+        left = np.square(symmetric).reshape(-1, U.shape[-1]).sum(0) - inside
+        # Against U itself: what is antisymmetric gives no polynomial but for rounding.
+        whole = np.square(U).reshape(-1, U.shape[-1]).sum(0)
+        for k in np.flatnonzero(left > 1e-9 * whole):
+            raise RepresentationError(
+                f"column {k} of U is not an equivariant map to {self.irrep_out}",
+                got=f"a share of {left[k] / whole[k]:.1e} outside the span",
+                expected=f"tensors of {self.rep_in} in e3nn's basis",
+            )
         return found
 
 
