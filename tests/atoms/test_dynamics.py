@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lj import LennardJones
 
 from schur.atoms.dynamics import DynamicsConfig, run_dynamics
-from schur.atoms.extxyz import read_frames
+from schur.atoms.sources import read_frames
 from schur.errors import DataError, NumberError
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schur.atoms.comment_line import parse_comment
-from schur.atoms.extxyz import Frame, read_frames, write_frames
+from schur.atoms.extxyz import read_extxyz, write_frames
+from schur.atoms.frame import Frame
 from schur.errors import DataError
 
 WATER = """3
@@ -29,7 +30,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_keeps_every_word_and_column(tmp_path: Path) -> None:
-    (frame,) = read_frames(write(tmp_path, WATER))
+    (frame,) = read_extxyz(write(tmp_path, WATER))
     assert frame.info == {"energy": -14.5}
     assert frame.numbers.tolist() == [8, 1, 1]
     assert frame.pbc == (True, True, False)
@@ -42,7 +43,7 @@ def test_agrees_with_ase(shared_data: Path) -> None:
     path = shared_data / "acac" / "train_300K.xyz"
     reference = ase.io.read(path, index="::50")
     assert isinstance(reference, list)
-    frames = list(read_frames(path))[::50]
+    frames = list(read_extxyz(path))[::50]
     assert len(frames) == len(reference) == 10
     for frame, atoms in zip(frames, reference, strict=True):
         assert isinstance(atoms, ase.Atoms) and frame.cell is not None
@@ -63,7 +64,7 @@ def test_forces_of_constrained_atoms_survive(tmp_path: Path) -> None:
     )
     path = tmp_path / "constrained.xyz"
     write_frames(path, [frame])
-    (again,) = read_frames(path)
+    (again,) = read_extxyz(path)
     assert np.array_equal(again.arrays["forces"], np.ones((2, 3)))
     assert again.arrays["move_mask"].tolist() == [False, True]
 
@@ -81,7 +82,7 @@ def test_what_is_written_is_read(rows: list[tuple[float, float, float]], energy:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.xyz"
         write_frames(path, [frame, frame])
-        first, second = read_frames(path)
+        first, second = read_extxyz(path)
     assert np.array_equal(first.positions, positions)
     assert np.array_equal(second.arrays["forces"], -positions)
     assert first.info["energy"] == energy and first.info["name"] == "two words"
@@ -92,7 +93,7 @@ def test_what_is_written_is_read(rows: list[tuple[float, float, float]], energy:
 def test_truncation_names_frame_and_line(tmp_path: Path, lines: int) -> None:
     text = WATER + "".join(WATER.splitlines(keepends=True)[:lines])
     with pytest.raises(DataError, match=r"frame 1 is cut off \(it starts at line 6\)"):
-        list(read_frames(write(tmp_path, text)))
+        list(read_extxyz(write(tmp_path, text)))
 
 
 @pytest.mark.parametrize(
@@ -111,14 +112,14 @@ def test_damage_is_named(tmp_path: Path, damage: tuple[str, str], message: str) 
     damaged = WATER.replace(damage[0], damage[1], 1)
     assert damaged != WATER
     with pytest.raises(DataError, match=message):
-        list(read_frames(write(tmp_path, damaged)))
+        list(read_extxyz(write(tmp_path, damaged)))
 
 
 def test_no_file_and_empty_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be opened"):
-        list(read_frames(tmp_path / "absent.xyz"))
+        list(read_extxyz(tmp_path / "absent.xyz"))
     with pytest.raises(DataError, match="holds no frame"):
-        list(read_frames(write(tmp_path, "\n\n")))
+        list(read_extxyz(write(tmp_path, "\n\n")))
 
 
 def test_comment_forms() -> None:

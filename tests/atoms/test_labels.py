@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schur.atoms.extxyz import Frame
 from schur.atoms.findings import require
+from schur.atoms.frame import Frame
 from schur.atoms.labels import label_frames
 from schur.atoms.symmetric import matrix, voigt
 from schur.errors import DataError

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schur.atoms.extxyz import Frame
 from schur.atoms.findings import Finding, require
+from schur.atoms.frame import Frame
 from schur.atoms.labels import is_isolated_atom, label_frames
 from schur.atoms.preflight import inspect, inspect_split, lonely_atoms
 from schur.atoms.reference import ReferenceEnergies, reference_energies

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from schur.atoms.extxyz import Frame, write_frames
+from schur.atoms.extxyz import write_frames
+from schur.atoms.frame import Frame
 from schur.cli import app
 from schur.cli.training import seconds, split_words
 from schur.errors import DataError
@@ -198,7 +199,7 @@ def test_report_is_one_page_that_needs_no_network(run: Path) -> None:
 
 
 def test_predict_adds_keys_to_frames(run: Path, tmp_path: Path) -> None:
-    from schur.atoms.extxyz import read_frames
+    from schur.atoms.sources import read_frames
 
     out = tmp_path / "said.xyz"
     result = schur("predict", run / "out" / "model.schur", run / "data.xyz", "-o", out)
@@ -219,7 +220,7 @@ def test_md_moves_and_reports(run: Path, tmp_path: Path) -> None:
 
 
 def test_relax_lowers_the_energy_or_says_so(run: Path, tmp_path: Path) -> None:
-    from schur.atoms.extxyz import read_frames
+    from schur.atoms.sources import read_frames
 
     words = ["relax", run / "out" / "model.schur", run / "data.xyz", "-o", tmp_path / "r.xyz"]
     result = schur(*words, "--force", 0.05)

@@ -17,7 +17,8 @@ from ase.md.verlet import VelocityVerlet
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DataError, NumberError
-from .extxyz import Frame, append_frame
+from .extxyz import append_frame
+from .frame import Frame
 from .neighbours import neighbour_list
 from .system import System
 from .units import GIGAPASCAL

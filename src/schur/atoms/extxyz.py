@@ -10,52 +10,26 @@ Source: the extended XYZ specification, https://github.com/libAtoms/extxyz.
 
 from __future__ import annotations
 
+import io
 import os
+from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from .comment_line import TRUE_WORDS, parse_comment, quoted, word
 from .elements import SYMBOLS, atomic_number
+from .frame import Frame, FrameSource
+from .whole_file import whole_file
 
 _PLAIN_COLUMNS = "species:S:1:pos:R:3"
 _KINDS = {"S": np.str_, "R": np.float64, "I": np.int64, "L": np.bool_}
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One frame of an extended XYZ file, unaltered.
-
-    Args:
-        numbers: atomic numbers.
-        positions: (n, 3), as in the file (Å by convention).
-        info: the words of the comment line, without `Lattice`, `pbc` and `Properties`.
-        arrays: the columns, without species and positions.
-        cell: (3, 3), rows are the lattice vectors, or None.
-        pbc: three truth values.
-        path, index, line: the file, the frame counted from 0, its first line counted from 1.
-    """
-
-    numbers: np.ndarray
-    positions: np.ndarray
-    info: dict[str, Any] = field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    cell: np.ndarray | None = None
-    pbc: tuple[bool, bool, bool] = (False, False, False)
-    path: str = ""
-    index: int = 0
-    line: int = 1
-
-    @property
-    def origin(self) -> str:
-        """How messages call this frame."""
-        return f"{os.path.basename(self.path)} frame {self.index} (line {self.line})"
-
-
-def read_frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
+def read_extxyz(path: str | os.PathLike[str]) -> Iterator[Frame]:
     """Reads the frames of an extended XYZ file one after another.
 
     Args:
@@ -69,45 +43,70 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
         >>> import tempfile, pathlib
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "h.xyz"
         >>> _ = path.write_text('1\\nenergy=-13.6 pbc="F F F"\\nH 0.0 0.0 0.0\\n')
-        >>> [frame.info["energy"] for frame in read_frames(path)]
+        >>> [frame.info["energy"] for frame in read_extxyz(path)]
         [-13.6]
     """
     name = os.fspath(path)
-    try:
-        stream = open(name, encoding="utf-8")  # noqa: SIM115 (closed by the `with` below)
-    except OSError as error:
-        raise DataError(
-            "the file of structures cannot be opened",
-            got=f"{name}: {error.strerror}",
-            expected="a file in extended XYZ format",
-        ) from error
-    with stream:
+    with io.TextIOWrapper(_opened(name), encoding="utf-8", newline="\n") as stream:
         index, line = 0, 1
         while True:
-            head = stream.readline()
+            try:
+                head = stream.readline()
+            except UnicodeDecodeError as error:
+                raise _not_text(f"{name}, line {line}", error) from None
             if not head:
                 break
             if not head.strip():
                 line += 1
                 continue
-            frame, used = _frame(stream, head, name, index, line)
+            try:
+                frame, used = _frame(stream, head, name, index, line)
+            except UnicodeDecodeError as error:
+                raise _not_text(f"{name}, frame {index} (line {line})", error) from None
             yield frame
             index, line = index + 1, line + used
     if index == 0:
         raise DataError("the file holds no frame", got=name, remedy="check that it is not empty")
 
 
-def _frame(stream: TextIO, head: str, path: str, index: int, line: int) -> tuple[Frame, int]:
-    place = f"{path}, frame {index}"
+def _opened(name: str) -> io.BufferedReader:
+    try:
+        return open(name, "rb")
+    except OSError as error:
+        raise DataError(
+            "the file of structures cannot be opened",
+            got=f"{name}: {error.strerror}",
+            expected="a file in extended XYZ format",
+        ) from error
+
+
+def _not_text(place: str, error: UnicodeDecodeError) -> DataError:
+    return DataError(
+        f"{place} is no text",
+        got=f"byte {error.object[error.start]:#04x}",
+        expected="extended XYZ in UTF-8",
+        remedy="the file may be damaged, compressed or of another format",
+    )
+
+
+def _count(head: str, place: str, line: int) -> int:
     try:
         count = int(head)
     except ValueError:
+        count = -1
+    if count < 0:
         raise DataError(
             f"{place} does not begin with its number of atoms (line {line})",
             got=repr(head.strip()[:60]),
             expected="a whole number alone on its line",
             remedy="a frame before it may have more or fewer lines than it says",
-        ) from None
+        )
+    return count
+
+
+def _frame(stream: io.TextIOBase, head: str, path: str, index: int, line: int) -> tuple[Frame, int]:
+    place = f"{path}, frame {index}"
+    count = _count(head, place, line)
     comment = stream.readline()
     rows = [stream.readline() for _ in range(count)]
     present = sum(1 for row in rows if row)
@@ -120,6 +119,13 @@ def _frame(stream: TextIO, head: str, path: str, index: int, line: int) -> tuple
             f"lines from {line} on",
         )
     info = parse_comment(comment, f"{place} (line {line + 1})")
+    if "Properties" in info and rows and not rows[-1].endswith("\n"):
+        raise DataError(
+            f"{place} is cut off (it starts at line {line})",
+            got=f"no end of line after {rows[-1][-40:]!r}: its last number may lack digits",
+            expected="a last line that ends",
+            remedy="copy or make the file again; if it is whole, put an end of line behind it",
+        )
     columns = _columns(info.pop("Properties", _PLAIN_COLUMNS), f"{place} (line {line + 1})")
     arrays = _arrays(rows, columns, place, line + 2)
     cell, pbc = _box(info, f"{place} (line {line + 1})")
@@ -228,18 +234,80 @@ def _numbers(arrays: dict[str, np.ndarray], place: str) -> np.ndarray:
     raise DataError(f"{place} does not say which atoms it has", expected="a column species:S:1")
 
 
+class ExtxyzSource(FrameSource):
+    """An extended XYZ file whose frames are read on demand.
+
+    The first access by number reads through the file once and remembers where each frame begins
+    (8 bytes a frame); going through it in order needs no such index.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "h.xyz"
+        >>> _ = path.write_text("1\\n\\nH 0 0 0\\n1\\n\\nO 0 0 0\\n")
+        >>> source = ExtxyzSource(path)
+        >>> len(source), source[1].origin
+        (2, 'h.xyz frame 1 (line 4)')
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self._index: tuple[array[int], array[int]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._places()[0]) - 1
+
+    def __iter__(self) -> Iterator[Frame]:
+        return read_extxyz(self.path)
+
+    def _frame(self, index: int) -> Frame:
+        offsets, lines = self._places()
+        with _opened(self.path) as file:
+            file.seek(offsets[index])
+            text = file.read(offsets[index + 1] - offsets[index]).decode("utf-8")
+        stream = io.StringIO(text)
+        return _frame(stream, stream.readline(), self.path, index, lines[index])[0]
+
+    def _places(self) -> tuple[array[int], array[int]]:
+        if self._index is None:
+            self._index = _index(self.path)
+        return self._index
+
+
+def _index(path: str) -> tuple[array[int], array[int]]:
+    """Where each frame begins, in bytes, with the end behind them; and in lines."""
+    offsets, lines = array("q"), array("q")
+    position, line = 0, 1
+    with _opened(path) as stream:
+        for head in stream:
+            if not head.strip():
+                position, line = position + len(head), line + 1
+                continue
+            offsets.append(position)
+            lines.append(line)
+            count = _count(head.decode("utf-8", "replace"), f"{path}, frame {len(lines) - 1}", line)
+            position += len(head) + sum(map(len, islice(stream, count + 1)))
+            line += count + 2
+    if not lines:
+        raise DataError("the file holds no frame", got=path, remedy="check that it is not empty")
+    offsets.append(position)
+    return offsets, lines
+
+
 def write_frames(path: str | os.PathLike[str], frames: Iterable[Frame]) -> None:
     """Writes frames as extended XYZ; numbers are written so that reading returns the same.
+
+    Raises:
+        DataError: the file cannot be written; one that was there before is then unchanged.
 
     Example:
         >>> import tempfile, pathlib
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "h.xyz"
         >>> hydrogen = Frame(np.array([1]), np.zeros((1, 3)), {"energy": -13.6})
         >>> write_frames(path, [hydrogen])
-        >>> next(read_frames(path)).info
+        >>> next(read_extxyz(path)).info
         {'energy': -13.6}
     """
-    with open(path, "w", encoding="utf-8") as stream:
+    with whole_file(path) as partial, open(partial, "w", encoding="utf-8") as stream:
         for frame in frames:
             stream.write(_text(frame))
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .extxyz import Frame
 from .findings import Finding
+from .frame import Frame
 from .symmetric import matrix
 
 _CHARGE_KEYS = ("charge", "total_charge", "spin", "multiplicity", "total_spin")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .extxyz import Frame
 from .findings import Finding
+from .frame import Frame
 from .frame_watch import FrameWatch
 from .symmetric import matrix
 from .system import System

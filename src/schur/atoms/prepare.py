@@ -14,11 +14,12 @@ from ..errors import DataError
 from .batch import AtomicDataset
 from .config import DataConfig
 from .elements import SYMBOLS
-from .extxyz import Frame, read_frames
 from .findings import Finding, require
+from .frame import Frame
 from .labels import is_isolated_atom, label_frames
 from .preflight import inspect, inspect_split, lonely_atoms
 from .reference import ReferenceEnergies, reference_energies
+from .sources import read_frames
 from .split import Split, split_systems
 from .system import System
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError, DataError
-from .extxyz import Frame
+from .frame import Frame
 from .langevin import langevin
 
 _HYDROGEN_MASS = 4.0  # u; positions are sampled alike, and steps may be twice as long

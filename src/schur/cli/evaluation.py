@@ -10,12 +10,12 @@ from pathlib import Path
 from ..atoms.batch import AtomicDataset
 from ..atoms.elements import SYMBOLS
 from ..atoms.evaluate import evaluate
-from ..atoms.extxyz import read_frames
 from ..atoms.findings import require
 from ..atoms.labels import is_isolated_atom, label_frames
 from ..atoms.modelfile import load_potential, read_header
 from ..atoms.preflight import non_finite_labels
 from ..atoms.run import METRICS_CSV, METRICS_JSON, write_metrics_csv
+from ..atoms.sources import read_frames
 from .tables import console, element_table, error_table, say
 
 

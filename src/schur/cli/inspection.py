@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from ..atoms.extxyz import read_frames
 from ..atoms.findings import require
 from ..atoms.labels import is_isolated_atom, label_frames
 from ..atoms.preflight import inspect, lonely_atoms
 from ..atoms.prepare import describe_elements
 from ..atoms.reference import reference_energies
+from ..atoms.sources import read_frames
 from .tables import console, say, say_findings, say_notes
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from ..atoms.calculator import Calculator
 from ..atoms.dynamics import DynamicsConfig, run_dynamics
-from ..atoms.extxyz import read_frames
+from ..atoms.sources import read_frames
 from ..atoms.units import MILLI
 from ..errors import DataError
 from .tables import console, say

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..atoms.batch import AtomicDataset
 from ..atoms.evaluate import predict
-from ..atoms.extxyz import read_frames, write_frames
+from ..atoms.extxyz import write_frames
 from ..atoms.modelfile import load_potential
+from ..atoms.sources import read_frames
 from ..atoms.symmetric import voigt
 from ..atoms.system import System
 from .tables import console, say

@@ -11,7 +11,9 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
 from ..atoms.calculator import Calculator
-from ..atoms.extxyz import Frame, read_frames, write_frames
+from ..atoms.extxyz import write_frames
+from ..atoms.frame import Frame
+from ..atoms.sources import read_frames
 from ..atoms.units import MILLI
 from ..errors import DataError, NumberError
 from .tables import console, say
