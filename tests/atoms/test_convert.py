@@ -84,6 +84,8 @@ def settings_of(name: str, folder: Path) -> tuple[dict[str, torch.Tensor], dict[
         "apply_cutoff": source.apply_cutoff,
         "use_last_readout_only": len(source.readouts) < len(source.interactions),
     }
+    if source.sent[0] is not None:
+        settings |= {"edge_irreps": str(source.sent[1]), "use_edge_irreps_first": True}
     return dict(source.tensors), settings
 
 

@@ -84,6 +84,8 @@ KEPT: dict[str, Settings] = {
             "apply_cutoff": False,
             "use_last_readout_only": True,
             "use_agnostic_product": True,
+            "edge_irreps": o3.Irreps("3x0e + 3x1o"),
+            "use_edge_irreps_first": True,
         },
     },
 }

@@ -34,6 +34,8 @@ class MACEConfig(BaseModel):
         envelope_on: whether the cutoff multiplies the radial basis or the weights made of it.
         repulsion: a pair energy for short distances, that of Ziegler, Biersack and Littmark.
         readouts: whether all layers have a readout, or the last alone.
+        sent, sent_first: irreps of what neighbours send, all of one multiplicity, in later layers
+            and in the first; by default those of the features (`edge_irreps` of mace-torch).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +56,8 @@ class MACEConfig(BaseModel):
     envelope_on: Literal["radial", "weights"] = "radial"
     repulsion: Literal["none", "zbl"] = "none"
     readouts: Literal["all", "last"] = "all"
+    sent: str | None = None
+    sent_first: str | None = None
 
     @model_validator(mode="after")
     def _check_correlation(self) -> MACEConfig:

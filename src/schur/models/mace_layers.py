@@ -76,8 +76,10 @@ class MACELayer(nn.Module):
         message = message_rep(config, index)
         correlation = config.correlations()[index]
         self.scale = 1.0 / mean_neighbours
-        self.up = Linear(rep_in, rep_in)
-        self.convolution = Convolution(rep_in, edge, message)
+        sent = config.sent if index else config.sent_first
+        rep_sent = rep_in if sent is None else Irreps(sent)
+        self.up = Linear(rep_in, rep_sent)
+        self.convolution = Convolution(rep_sent, edge, message)
         widths = [config.radial, *config.radial_hidden, self.convolution.weight_numel]
         self.weights = RadialMLP(widths)
         self.mix = Linear(self.convolution.rep_out, message)

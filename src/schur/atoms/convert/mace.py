@@ -14,6 +14,7 @@ from torch import Tensor
 from ...errors import DataError
 from ...models.mace import MACE, MACEConfig
 from ...models.mace_config import Interaction
+from ...reps import Irreps
 from ..potential import Potential
 from .mace_source import MACESource, read_mace
 from .mace_weights import convert_weights
@@ -100,6 +101,8 @@ def mace_config(source: MACESource) -> MACEConfig:
         "interaction": kinds[-1],
         "first_interaction": kinds[0],
         "repulsion": "zbl" if "pair_repulsion_fn.c" in source.tensors else "none",
+        "sent_first": _text(source.sent[0]),
+        "sent": _text(source.sent[-1]) if len(kinds) > 1 else None,
         "readouts": "all" if len(source.readouts) == len(kinds) else "last",
     }
     try:
@@ -109,6 +112,10 @@ def mace_config(source: MACESource) -> MACEConfig:
             f"{source.name} has a shape that MACE of Schur does not have",
             got="; ".join(f"{item['loc']}: {item['msg']}" for item in error.errors()),
         ) from error
+
+
+def _text(rep: Irreps | None) -> str | None:
+    return None if rep is None else str(rep)
 
 
 def _radial_fields(source: MACESource) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class MACESource:
         heads: names of the heads.
         gate: name of the activation in the last readout, or none.
         apply_cutoff: whether the envelope multiplies the radial basis.
+        sent: irreps of what neighbours send in each layer, None for those of the features.
     """
 
     name: str
@@ -44,6 +45,7 @@ class MACESource:
     heads: tuple[str, ...]
     gate: str
     apply_cutoff: bool
+    sent: tuple[Irreps | None, ...]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -117,6 +119,7 @@ def _of_module(file: TorchFile, root: Record) -> MACESource:
         heads=tuple(str(head) for head in heads),
         gate=_gate(modules, len(readouts) - 1),
         apply_cutoff=bool(top.get("apply_cutoff", True)),
+        sent=tuple(_sent(layer) for layer in layers),
     )
     _refuse_options(file.name, top)
     return source
@@ -143,6 +146,10 @@ def _of_settings(
         ) from error
     _refuse_options(file.name, settings)
     scalars = Irreps([hidden[0]])
+    sent = None if settings.get("edge_irreps") is None else irreps_of(settings["edge_irreps"])
+    sent_first = None
+    if sent is not None and settings.get("use_edge_irreps_first"):
+        sent_first = Irreps([(sent.count("0e"), "0e")])
     only_last = bool(settings.get("use_last_readout_only", False))
     readouts = ["LinearReadoutBlock"] * (0 if only_last else layers - (layers > 1))
     if layers > 1:
@@ -158,6 +165,7 @@ def _of_settings(
         heads=tuple(str(head) for head in settings.get("heads") or ["Default"]),
         gate="silu" if gate is None else name_of(gate),
         apply_cutoff=bool(settings.get("apply_cutoff", True)),
+        sent=(sent_first, *[sent] * (layers - 1)),
     )
 
 
@@ -170,7 +178,7 @@ def _require(name: str, what: str, got: str, known: tuple[str, ...]) -> None:
 
 def _refuse_options(name: str, settings: Mapping[str, Any]) -> None:
     """Raise where an option is on that changes what the model computes in a way Schur has not."""
-    for option in ("use_so3", "embedding_specs", "edge_irreps"):
+    for option in ("use_so3", "embedding_specs"):
         if settings.get(option):
             raise DataError(
                 f"{name} was made with an option that Schur cannot convert",
@@ -217,6 +225,14 @@ def _tensors(file: TorchFile, modules: Mapping[str, Record]) -> dict[str, Tensor
                 if file.is_tensor(value):
                     found[f"{path}.{key}".lstrip(".")] = file.tensor(value)
     return found
+
+
+def _sent(layer: Record) -> Irreps | None:
+    """What neighbours send in a layer, where it is not what they have."""
+    sent, had = (layer.attributes.get(name) for name in ("edge_irreps", "node_feats_irreps"))
+    if sent is None or had is None or irreps_of(sent) == irreps_of(had):
+        return None
+    return irreps_of(sent)
 
 
 def _gate(modules: Mapping[str, Record], last: int) -> str:
