@@ -12,6 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lj import LennardJones
 
 from schur.atoms.dynamics import DynamicsConfig, run_dynamics
+from schur.atoms.physical import PhysicalWatch
 from schur.atoms.sources import read_frames
 from schur.errors import DataError, NumberError
 
@@ -108,5 +109,76 @@ def test_unphysical_motion_stops(tmp_path: Path) -> None:
         run_dynamics(atoms_on_springs(strength=-50.0), settings(steps=400), tmp_path)
     close = Atoms("H2", [[0, 0, 0], [0, 0, 0.3]])
     close.calc = Springs(close.positions)
-    with pytest.raises(NumberError, match=r"atoms 0 and 1 are 0\.30 Å apart"):
+    with pytest.raises(NumberError, match=r"atoms 0 \(H\) and 1 \(H\) are 0\.30 Å apart"):
         run_dynamics(close, settings(steps=5), tmp_path)
+    (frame,) = read_frames(tmp_path / "stopped.xyz")
+    assert np.array_equal(frame.positions, close.positions)
+
+
+def test_an_explosion_between_two_looks_is_seen(tmp_path: Path) -> None:
+    """The structure is looked at every 400 steps, its temperature more often."""
+    config = settings(ensemble="nve", steps=400, interval=400)
+    with pytest.raises(NumberError, match=r"(?s)after (50|100)\.0 fs.*K"):
+        run_dynamics(atoms_on_springs(strength=-50.0), config, tmp_path)
+    assert (tmp_path / "stopped.xyz").exists()
+
+
+def test_numbers_that_are_not_finite_stop_with_the_frame_saved(tmp_path: Path) -> None:
+    atoms = atoms_on_springs(3)
+
+    class Broken(Springs):
+        def calculate(self, *args: object, **more: object) -> None:
+            super().calculate(*args, **more)  # pyright: ignore[reportArgumentType]
+            if self.calls_left < 10**9 - 12:
+                self.results["forces"] = np.full((3, 3), np.nan)
+
+    atoms.calc = Broken(atoms.positions)
+    with pytest.raises(NumberError, match="no longer physical"):
+        run_dynamics(atoms, settings(steps=50), tmp_path)
+    assert (tmp_path / "stopped.xyz").exists()
+
+
+def test_exceptions_of_the_listener_are_not_swallowed(tmp_path: Path) -> None:
+    def told(row: dict[str, float]) -> None:
+        if row["time_fs"] > 60.0:
+            raise KeyError("the listener broke")
+
+    with pytest.raises(KeyError, match="the listener broke"):
+        run_dynamics(atoms_on_springs(), settings(steps=50), tmp_path, told)
+
+
+def stretched(numbers: str, places: list[float], moved: list[float]) -> tuple[Atoms, Atoms]:
+    """Atoms on a line before and after."""
+    before = Atoms(numbers, [[0, 0, z] for z in places])
+    return before, Atoms(numbers, [[0, 0, z] for z in moved])
+
+
+def test_a_broken_bond_is_seen_and_a_proton_may_change_its_partner() -> None:
+    row = {"time_fs": 1.0, "temperature_K": 300.0}
+    before, after = stretched("OHO", [0.0, 1.0, 2.5], [0.0, 1.25, 2.5])
+    PhysicalWatch(before, 300.0).require(after, row)
+    _, transferred = stretched("OHO", [0.0, 1.0, 2.5], [0.0, 1.7, 2.7])
+    PhysicalWatch(before, 300.0).require(transferred, row)
+    _, gone = stretched("OHO", [0.0, 1.0, 2.5], [0.0, 1.7, 5.0])
+    with pytest.raises(NumberError, match=r"(?s)bond of atoms .* is 1\.70 Å long.*bonds=false"):
+        PhysicalWatch(before, 300.0).require(gone, row)
+    PhysicalWatch(before, 300.0, bonds=False).require(gone, row)
+    metal, apart = stretched("CuCu", [0.0, 2.5], [0.0, 6.0])
+    PhysicalWatch(metal, 300.0).require(apart, row)
+
+
+def test_a_committee_that_disagrees_stops(tmp_path: Path) -> None:
+    class Committee(Springs):
+        def calculate(self, *args: object, **more: object) -> None:
+            super().calculate(*args, **more)  # pyright: ignore[reportArgumentType]
+            self.results["forces_std"] = 0.01 * np.abs(self.results["forces"])
+
+    atoms = atoms_on_springs(3)
+    atoms.calc = Committee(atoms.positions)
+    result = run_dynamics(atoms, settings(steps=20), tmp_path)
+    assert result.rows[-1]["force_deviation_eV_A"] > 0 and "committee" in result.summary()
+    limit = 0.5 * max(row["force_deviation_eV_A"] for row in result.rows)
+    with pytest.raises(NumberError, match="models of the committee disagree"):
+        run_dynamics(atoms, settings(steps=20, max_deviation=limit), tmp_path)
+    with pytest.raises(DataError, match="single model has no deviation"):
+        run_dynamics(atoms_on_springs(), settings(steps=20, max_deviation=1.0), tmp_path)

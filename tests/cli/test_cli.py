@@ -182,7 +182,7 @@ def test_report_is_one_page_that_needs_no_network(run: Path) -> None:
 
     Reader().feed(text)
     tags = [tag for tag, _ in seen]
-    assert tags.count("svg") == 5 and "script" not in tags and "link" not in tags
+    assert tags.count("svg") == 12 and "script" not in tags and "link" not in tags
     for _, attributes in seen:
         for name in ("src", "href", "xlink:href"):
             target = attributes.get(name)
@@ -193,8 +193,7 @@ def test_report_is_one_page_that_needs_no_network(run: Path) -> None:
         "learning_curve.png",
         "parity_energy.png",
         "parity_forces.png",
-        "force_error_by_size.png",
-        "force_error_by_element.png",
+        "force_errors.png",
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import numpy as np
 from ase import Atoms, units
@@ -17,16 +18,17 @@ from ase.md.verlet import VelocityVerlet
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DataError, NumberError
-from .extxyz import append_frame
+from .extxyz import append_frame, write_frames
 from .frame import Frame
-from .neighbours import neighbour_list
-from .system import System
-from .units import GIGAPASCAL
+from .physical import PhysicalWatch, require_temperature, unphysical
+from .units import GIGAPASCAL, MILLI
 
 Ensemble = Literal["nve", "langevin", "nose-hoover", "npt"]
+Row = dict[str, float]
 
-_TOO_CLOSE = 0.5  # Å
-_TOO_HOT = 10.0  # times the temperature that was asked for, and 1000 K more
+TRAJECTORY, LOG, STOPPED = "trajectory.xyz", "dynamics.csv", "stopped.xyz"
+
+_LOOK = 10  # steps between looks at temperature and numbers, where the interval is longer
 
 
 class DynamicsConfig(BaseModel):
@@ -43,6 +45,9 @@ class DynamicsConfig(BaseModel):
         compressibility: 1/GPa, of npt.
         interval: steps between frames of the trajectory and lines of the log.
         seed: of velocities and noise.
+        bonds: stop where a covalent bond breaks; false for reactions.
+        max_deviation: eV/Å, of the force on any atom between the members of a committee; beyond
+            it the dynamics stops. None does not stop.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,15 +62,47 @@ class DynamicsConfig(BaseModel):
     compressibility: float = Field(default=0.05, gt=0)
     interval: int = Field(default=20, ge=1)
     seed: int = Field(default=0, ge=0)
+    bonds: bool = True
+    max_deviation: float | None = Field(default=None, gt=0)
+
+    def describe(self) -> str:
+        """The run in a few words.
+
+        Example:
+            >>> DynamicsConfig(steps=20000).describe()
+            '10 ps of Langevin dynamics at 300 K in steps of 0.5 fs'
+        """
+        names = {
+            "nve": "dynamics at constant energy, begun",
+            "langevin": "Langevin dynamics",
+            "nose-hoover": "Nosé-Hoover dynamics",
+            "npt": f"dynamics at {self.pressure:g} GPa and",
+        }
+        at = "" if self.ensemble == "npt" else "at "
+        return (
+            f"{self.steps * self.timestep / 1000:.6g} ps of {names[self.ensemble]} "
+            f"{at}{self.temperature:g} K in steps of {self.timestep:g} fs"
+        )
 
 
 @dataclass(frozen=True)
 class DynamicsResult:
-    """Rows of the log: time in fs, energies in eV, temperature in K, and where it was written."""
+    """A finished run.
 
-    rows: list[dict[str, float]]
+    Args:
+        config: how it was run.
+        rows: of the log: time in fs, energies in eV, temperature in K.
+        atoms: number of atoms.
+        trajectory, log: the files written.
+        seconds: wall time.
+    """
+
+    config: DynamicsConfig
+    rows: list[Row]
+    atoms: int
     trajectory: Path
     log: Path
+    seconds: float
 
     def drift(self) -> float:
         """Slope of the total energy, eV/fs, by least squares."""
@@ -73,16 +110,46 @@ class DynamicsResult:
         energies = np.array([row["total_eV"] for row in self.rows])
         return float(np.polyfit(times, energies, 1)[0]) if len(times) > 1 else 0.0
 
+    def mean_temperature(self) -> tuple[float, float]:
+        """Mean and standard deviation over the second half of the run, K."""
+        values = np.array([row["temperature_K"] for row in self.rows[len(self.rows) // 2 :]])
+        return float(values.mean()), float(values.std())
+
+    def summary(self) -> dict[str, str]:
+        """What came of it, in words and numbers."""
+        mean, spread = self.mean_temperature()
+        ideal = self.config.temperature * np.sqrt(2 / (3 * self.atoms))
+        entries = {
+            "temperature": f"{mean:.0f} ± {spread:.0f} K in the second half "
+            f"({self.atoms} classical atoms at {self.config.temperature:g} K: ± {ideal:.0f} K)",
+        }
+        if self.config.ensemble == "nve":
+            drift = MILLI * self.drift() * 1000.0 / self.atoms
+            entries["drift of the energy"] = f"{drift:.4f} meV/atom/ps"
+        deviations = [row["force_deviation_eV_A"] for row in self.rows if _DEVIATION in row]
+        if deviations:
+            entries["committee"] = (
+                f"forces differ by {MILLI * np.mean(deviations):.1f} meV/Å in the mean and "
+                f"{MILLI * max(deviations):.1f} at most (the atom that differs most)"
+            )
+        entries["time"] = f"{MILLI * self.seconds / self.config.steps:.2f} ms a step"
+        return entries
+
+
+_DEVIATION = "force_deviation_eV_A"
+
 
 def run_dynamics(
     atoms: Atoms,
     config: DynamicsConfig,
     directory: Path,
-    told: Callable[[dict[str, float]], None] | None = None,
+    told: Callable[[Row], None] | None = None,
 ) -> DynamicsResult:
     """Moves a copy of the atoms; writes `trajectory.xyz` and `dynamics.csv`.
 
-    Every interval the structure is looked at; what is written up to the moment of a failure stays.
+    Every interval the structure is looked at. What was written up to a failure stays, and the
+    structure that failed is in `stopped.xyz`. Exceptions of the calculator and of `told` end the
+    run: none is swallowed.
 
     Args:
         atoms: with a calculator.
@@ -91,35 +158,69 @@ def run_dynamics(
         told: gets each row of the log.
 
     Raises:
-        NumberError: atoms too close, a temperature far off, or numbers that are not finite.
-        DataError: npt without a periodic cell.
+        NumberError: atoms too close, a bond broken, a temperature far off, numbers that are not
+            finite, or a committee that disagrees.
+        DataError: npt without a periodic cell, or a committee's threshold for a single model.
     """
+    begin = time.perf_counter()
     directory.mkdir(parents=True, exist_ok=True)
     moving = atoms.copy()
     moving.calc = atoms.calc
     generator = np.random.default_rng(config.seed)
     draw_velocities(moving, config.temperature, generator)
+    watch = PhysicalWatch(moving, config.temperature, config.bonds)
     dynamics = _integrator(moving, config, generator)
-    trajectory, log = directory / "trajectory.xyz", directory / "dynamics.csv"
+    trajectory, log = directory / TRAJECTORY, directory / LOG
     trajectory.write_text("")
-    rows: list[dict[str, float]] = []
+    (directory / STOPPED).unlink(missing_ok=True)
+    rows: list[Row] = []
     with open(log, "w", newline="", encoding="utf-8") as stream:
-        writer: csv.DictWriter[str] | None = None
-        for done in range(0, config.steps + 1, config.interval):
-            if done:
-                dynamics.run(config.interval)
-            row = _row(moving, done * config.timestep)
-            if writer is None:
-                writer = csv.DictWriter(stream, fieldnames=list(row))
-                writer.writeheader()
-            writer.writerow({key: f"{value:.10g}" for key, value in row.items()})
-            stream.flush()
-            append_frame(trajectory, _frame(moving, row))
-            rows.append(row)
-            if told is not None:
-                told(row)
-            require_physical(moving, row, config.temperature)
-    return DynamicsResult(rows, trajectory, log)
+        write = _row_writer(stream)
+        try:
+            for row in _moments(moving, dynamics, config):
+                write(row)
+                append_frame(trajectory, _frame(moving, row))
+                rows.append(row)
+                if told is not None:
+                    told(row)
+                watch.require(moving, row)
+                _require_agreement(row, config)
+        except NumberError:
+            write_frames(directory / STOPPED, [_bare_frame(moving)])
+            raise
+    seconds = time.perf_counter() - begin
+    return DynamicsResult(config, rows, len(atoms), trajectory, log, seconds)
+
+
+def _moments(atoms: Atoms, dynamics: Any, config: DynamicsConfig) -> Iterator[Row]:
+    """Rows at every interval; the atoms move between them."""
+    yield _row(atoms, 0.0)
+    done = 0
+    while done < config.steps:
+        goal = min(done + config.interval, config.steps)
+        while done < goal:
+            few = min(_LOOK, goal - done)
+            time_fs = (done + few) * config.timestep
+            try:
+                dynamics.run(few)
+            except NumberError as error:
+                raise unphysical({"time_fs": time_fs}, str(error), "finite numbers") from error
+            done += few
+            _require_not_hot(atoms, time_fs, config.temperature)
+        yield _row(atoms, done * config.timestep)
+
+
+def _row_writer(stream: TextIO) -> Callable[[Row], None]:
+    writers: list[csv.DictWriter[str]] = []
+
+    def write(row: Row) -> None:
+        if not writers:
+            writers.append(csv.DictWriter(stream, fieldnames=list(row)))
+            writers[0].writeheader()
+        writers[0].writerow({key: f"{value:.10g}" for key, value in row.items()})
+        stream.flush()
+
+    return write
 
 
 def draw_velocities(atoms: Atoms, temperature: float, generator: np.random.Generator) -> None:
@@ -162,10 +263,10 @@ def _integrator(atoms: Atoms, config: DynamicsConfig, generator: np.random.Gener
     )
 
 
-def _row(atoms: Atoms, time: float) -> dict[str, float]:
+def _row(atoms: Atoms, time_fs: float) -> Row:
     potential, kinetic = atoms.get_potential_energy(), atoms.get_kinetic_energy()
     row = {
-        "time_fs": time,
+        "time_fs": time_fs,
         "potential_eV": float(potential),
         "kinetic_eV": float(kinetic),
         "total_eV": float(potential + kinetic),
@@ -175,10 +276,37 @@ def _row(atoms: Atoms, time: float) -> dict[str, float]:
         row["volume_A3"] = float(atoms.get_volume())
         trace = float(np.trace(atoms.get_stress(voigt=False)))
         row["pressure_GPa"] = -trace / 3 / GIGAPASCAL
+    spread = atoms.calc.results.get("forces_std")  # pyright: ignore[reportOptionalMemberAccess]
+    if spread is not None:
+        row[_DEVIATION] = float(np.linalg.norm(spread, axis=1).max())
     return row
 
 
-def _frame(atoms: Atoms, row: dict[str, float]) -> Frame:
+def _require_not_hot(atoms: Atoms, time_fs: float, temperature: float) -> None:
+    """A look that costs nothing, so that an explosion ends within a few steps."""
+    now = {"time_fs": time_fs, "temperature_K": float(atoms.get_temperature())}
+    require_temperature(now, temperature)
+
+
+def _require_agreement(row: Row, config: DynamicsConfig) -> None:
+    if config.max_deviation is None:
+        return
+    if _DEVIATION not in row:
+        raise DataError(
+            "a single model has no deviation to stop at",
+            got=f"max_deviation {config.max_deviation}",
+            expected="several models",
+        )
+    if row[_DEVIATION] > config.max_deviation:
+        raise NumberError(
+            f"after {row['time_fs']:.1f} fs the models of the committee disagree",
+            got=f"forces on an atom that differ by {row[_DEVIATION]:.3g} eV/Å",
+            expected=f"{config.max_deviation:g} eV/Å at most",
+            remedy="label the structure in stopped.xyz, add it to the training data, train again",
+        )
+
+
+def _frame(atoms: Atoms, row: Row) -> Frame:
     info = {"energy": row["potential_eV"], "time_fs": row["time_fs"]}
     cell = atoms.cell.array if atoms.cell.array.any() else None
     a, b, c = (bool(flag) for flag in atoms.pbc)
@@ -186,24 +314,8 @@ def _frame(atoms: Atoms, row: dict[str, float]) -> Frame:
     return Frame(atoms.numbers, atoms.positions, info, arrays, cell, (a, b, c))
 
 
-def require_physical(atoms: Atoms, row: dict[str, float], temperature: float) -> None:
-    """Stops where motion is no longer that of atoms.
-
-    Raises:
-        NumberError: saying what was seen, and when.
-    """
-    when = f"after {row['time_fs']:.1f} fs the dynamics is no longer physical"
-    remedy = "a shorter time step, or training data nearer to where the dynamics goes"
-    if not all(np.isfinite(value) for value in row.values()):
-        raise NumberError(when, got=row, expected="finite numbers", remedy=remedy)
-    limit = _TOO_HOT * temperature + 1000.0
-    if row["temperature_K"] > limit:
-        got = f"{row['temperature_K']:.0f} K"
-        raise NumberError(when, got=got, expected=f"less than {limit:.0f} K", remedy=remedy)
-    system = System(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc)
-    close = neighbour_list(system, _TOO_CLOSE)
-    if len(close):
-        i, j = int(close.receivers[0]), int(close.senders[0])
-        distance = float(np.linalg.norm(close.vectors[0]))
-        got = f"atoms {i} and {j} are {distance:.2f} Å apart"
-        raise NumberError(when, got=got, expected=f"{_TOO_CLOSE} Å at least", remedy=remedy)
+def _bare_frame(atoms: Atoms) -> Frame:
+    """Positions alone: where they are not finite the calculator could say nothing of them."""
+    cell = atoms.cell.array if atoms.cell.array.any() else None
+    a, b, c = (bool(flag) for flag in atoms.pbc)
+    return Frame(atoms.numbers, atoms.positions, {}, {}, cell, (a, b, c))

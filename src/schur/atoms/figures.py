@@ -1,188 +1,239 @@
-"""Pictures of a run. Figures are made without pyplot, so no global state is touched."""
+"""Pictures of training and of errors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .evaluate import Evaluation
+from .evaluate import Evaluation, SystemErrors
+from .picture import (
+    COLOURS,
+    EXTRA,
+    INK,
+    SOFT,
+    TEST,
+    Draw,
+    Picture,
+    cloud,
+    label,
+    legend,
+    logarithmic,
+    remark,
+    short,
+)
 from .units import MILLI
 
-# Three hues that the common forms of colour blindness tell apart, and greys for what is drawn on.
-COLOURS = {"train": "#8da0b3", "valid": "#d98c21", "test": "#1f5fa8"}
-_INK, _GRID = "#29323b", "#dfe4ea"
+Rows = Sequence[Mapping[str, int | float]]
+
+_SETS = {"train": "training set", "valid": "validation set", "test": "test set"}
 
 
-def available() -> bool:
-    """Whether matplotlib is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("matplotlib") is not None
+def training_pictures(rows: Rows, evaluations: Mapping[str, Evaluation]) -> list[Picture]:
+    """Every picture of a run."""
+    return [*learning_curve(rows), *error_pictures(evaluations)]
 
 
-def all_figures(
-    rows: Sequence[Mapping[str, int | float]], evaluations: Mapping[str, Evaluation]
-) -> dict[str, Any]:
-    """Every picture by name; values are figures of matplotlib."""
-    figures = {}
-    if any("forces_rmse" in row for row in rows):
-        figures["learning_curve"] = learning_curve(rows)
-    figures["parity_energy"] = parity(evaluations, "energy")
-    if any(e.total.forces.count for e in evaluations.values()):
-        figures["parity_forces"] = parity(evaluations, "forces")
-        last = list(evaluations.values())[-1]
-        figures["force_error_by_size"] = force_error_by_size(last)
-        figures["force_error_by_element"] = force_error_by_element(evaluations)
-    return figures
-
-
-def _blank(width: float = 4.6, height: float = 3.4) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#9aa5b1")
-    axes.tick_params(colors=_INK, labelsize=8)
-    axes.grid(color=_GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _labels(axes: Any, title: str, x: str, y: str) -> None:
-    axes.set_title(title, fontsize=10, color=_INK, loc="left")
-    axes.set_xlabel(x, fontsize=8.5, color=_INK)
-    axes.set_ylabel(y, fontsize=8.5, color=_INK)
-
-
-def learning_curve(rows: Sequence[Mapping[str, int | float]]) -> Any:
-    """Errors on the validation set by epoch, both on logarithmic axes."""
-    from matplotlib.ticker import FuncFormatter
-
-    figure, axes = _blank()
-    shown = [row for row in rows if "forces_rmse" in row]
-    epochs = [row["epoch"] for row in shown]
-    for key, label, colour in (
-        ("forces_rmse", "forces, meV/Å", COLOURS["test"]),
-        ("energy_rmse", "energy, meV", COLOURS["valid"]),
+def learning_curve(rows: Rows) -> list[Picture]:
+    """Errors on the validation set, and the loss, by epoch; none where nothing was measured."""
+    panels: list[Draw] = []
+    for key, title, unit, colour in (
+        ("forces_rmse", "Forces, validation", "RMSE, meV/Å", TEST),
+        ("energy_rmse", "Energy, validation", "RMSE of whole systems, meV", COLOURS["valid"]),
+        ("loss", "Loss, training", "loss", SOFT),
     ):
-        values = [row[key] for row in shown]
-        if any(math.isfinite(value) for value in values):
-            axes.plot(epochs, values, color=colour, linewidth=1.4, label=label)
-    axes.set_yscale("log")
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_major_formatter(plain)
-    axes.yaxis.set_minor_formatter(plain)
-    axes.tick_params(axis="y", which="minor", labelsize=7, colors=_INK)
-    _labels(axes, "Validation error during training", "epoch", "RMSE")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+        points = [(float(row["epoch"]), float(row[key])) for row in rows if key in row]
+        points = [(x, y) for x, y in points if math.isfinite(y) and y > 0]
+        if points:
+            panels.append(_curve(points, title, unit, colour))
+    note = "Parameters averaged over the steps are what is validated, and the best are kept."
+    return [Picture("learning_curve", "Learning curve", note, tuple(panels))] if panels else []
 
 
-def parity(evaluations: Mapping[str, Evaluation], what: str) -> Any:
-    """Predicted against reference values of each set; energies about their mean, an atom."""
-    figure, axes = _blank(height=3.8)
-    lows, highs = [], []
-    for name, evaluation in evaluations.items():
-        true, predicted = _pairs(evaluation, what)
-        if true.size == 0:
-            continue
-        axes.plot(
-            true,
-            predicted,
-            linestyle="none",
-            marker="o",
-            markersize=2.2 if what == "energy" else 1.2,
-            alpha=0.55,
-            color=COLOURS.get(name, _INK),
-            label=f"{name} ({len(evaluation.predictions.systems)})",
-            rasterized=True,
-        )
-        lows.append(min(true.min(), predicted.min()))
-        highs.append(max(true.max(), predicted.max()))
-    if lows:
-        axes.plot([min(lows), max(highs)], [min(lows), max(highs)], color=_INK, linewidth=0.7)
-        axes.legend(frameon=False, fontsize=8, markerscale=3)
-    unit = "meV/atom, about the mean" if what == "energy" else "eV/Å"
-    title = "Energies" if what == "energy" else "Force components"
-    _labels(axes, title, f"reference, {unit}", f"predicted, {unit}")
-    return figure
+def _curve(points: Sequence[tuple[float, float]], title: str, unit: str, colour: str) -> Draw:
+    def draw(axes: Any) -> None:
+        epochs, values = zip(*points, strict=True)
+        axes.plot(epochs, values, color=colour, linewidth=1.5)
+        logarithmic(axes, "y")
+        label(axes, title, "epoch", unit)
+        if "validation" in title:
+            best = int(np.argmin(values))
+            axes.plot(epochs[best], values[best], "o", color=colour, markersize=4.5)
+            remark(axes, f"best {short(values[best])}", side="right")
+
+    return draw
 
 
-def _pairs(evaluation: Evaluation, what: str) -> tuple[np.ndarray, np.ndarray]:
-    said = evaluation.predictions
+def error_pictures(evaluations: Mapping[str, Evaluation]) -> list[Picture]:
+    """Parity of energies, forces and stress for each set, and where the errors of forces lie."""
+    pictures = []
+    for what, title, note in (
+        ("energy", "Energies", "Energies an atom, counted from the mean of the set."),
+        ("forces", "Forces", "Cartesian components; colour says how many lie in one place."),
+        ("stress", "Stress", "Components of the stress, tension positive."),
+    ):
+        panels = [
+            _parity(name, evaluation, what)
+            for name, evaluation in evaluations.items()
+            if getattr(evaluation.total, what).count
+        ]
+        if panels:
+            title = f"{title}, predicted against reference"
+            pictures.append(Picture(f"parity_{what}", title, note, tuple(panels)))
+    with_forces = {k: e for k, e in evaluations.items() if e.total.forces.count}
+    if with_forces:
+        pictures.append(_force_errors(with_forces))
+    if any(len(e.by_config_type) > 1 for e in evaluations.values()):
+        pictures.append(_by_config_type(evaluations))
+    return pictures
+
+
+def _parity(name: str, evaluation: Evaluation, what: str) -> Draw:
+    def draw(axes: Any) -> None:
+        true, predicted, unit, error = _pairs(evaluation, what)
+        both = np.concatenate([true, predicted])
+        low, high = float(both.min()), float(both.max())
+        edge = 0.04 * (high - low) or 1.0
+        axes.plot([low, high], [low, high], color=SOFT, linewidth=0.8, zorder=0)
+        cloud(axes, true, predicted, COLOURS.get(name, TEST))
+        axes.set_xlim(low - edge, high + edge)
+        axes.set_ylim(low - edge, high + edge)
+        count = f"{len(true):,}".replace(",", "\u2009")
+        remark(axes, f"RMSE {error}\nn = {count}")
+        label(axes, _SETS.get(name, name), f"reference, {unit}", f"predicted, {unit}")
+
+    return draw
+
+
+def _pairs(evaluation: Evaluation, what: str) -> tuple[np.ndarray, np.ndarray, str, str]:
+    """Reference and predicted values, their unit, and their RMSE in words."""
+    said, total = evaluation.predictions, evaluation.total
     if what == "energy":
         rows = [
-            (MILLI * (s.energy or 0.0) / len(s), MILLI * e / len(s))
+            (MILLI * s.energy / len(s), MILLI * e / len(s))
             for s, e in zip(said.systems, said.energies, strict=True)
             if s.energy is not None
         ]
-        pairs = np.array(rows).reshape(-1, 2)
-        middle = pairs[:, 0].mean() if len(pairs) else 0.0
-        return pairs[:, 0] - middle, pairs[:, 1] - middle
+        pairs = np.array(rows)
+        pairs -= pairs[:, 0].mean()
+        error = f"{short(MILLI * total.energy_per_atom.rmse)} meV/atom"
+        return pairs[:, 0], pairs[:, 1], "meV/atom", error
+    if what == "stress":
+        error = f"{short(MILLI * total.stress.rmse)} meV/Å³"
+        known = [(s.stress, p) for s, p in zip(said.systems, said.stresses, strict=True)]
+        return *_joined(known, MILLI), "meV/Å³", error
+    error = f"{short(MILLI * total.forces.rmse)} meV/Å"
     known = [(s.forces, f) for s, f in zip(said.systems, said.forces, strict=True)]
-    known = [(true, f) for true, f in known if true is not None]
-    if not known:
-        return np.zeros(0), np.zeros(0)
-    true, predicted = (np.concatenate([pair[k].reshape(-1) for pair in known]) for k in (0, 1))
-    # A picture of a hundred thousand points says no more than one of twenty thousand.
-    step = max(len(true) // 20000, 1)
-    return true[::step], predicted[::step]
+    return *_joined(known, 1.0), "eV/Å", error
 
 
-def force_error_by_size(evaluation: Evaluation) -> Any:
-    """Length of the force error against the length of the force, atom by atom."""
-    figure, axes = _blank()
-    said = evaluation.predictions
-    known = [
-        (np.linalg.norm(s.forces, axis=1), np.linalg.norm(f - s.forces, axis=1))
-        for s, f in zip(said.systems, said.forces, strict=True)
-        if s.forces is not None
-    ]
-    size, error = (np.concatenate([pair[k] for pair in known]) for k in (0, 1))
-    step = max(len(size) // 20000, 1)
-    axes.plot(
-        size[::step],
-        MILLI * error[::step],
-        linestyle="none",
-        marker="o",
-        markersize=1.4,
-        alpha=0.4,
-        color=COLOURS["test"],
-        rasterized=True,
+def _joined(
+    pairs: Iterable[tuple[np.ndarray | None, np.ndarray]], factor: float
+) -> tuple[np.ndarray, np.ndarray]:
+    known = [(true, said) for true, said in pairs if true is not None]
+    true, said = (np.concatenate([pair[k].reshape(-1) for pair in known]) for k in (0, 1))
+    return factor * true, factor * said
+
+
+def _force_errors(evaluations: Mapping[str, Evaluation]) -> Picture:
+    name, last = list(evaluations.items())[-1]
+
+    def by_size(axes: Any) -> None:
+        _draw_error_by_size(axes, name, last)
+
+    def spread(axes: Any) -> None:
+        _draw_spread(axes, evaluations)
+
+    def by_element(axes: Any) -> None:
+        groups = {k: {s: e.rmse for s, e in v.by_element.items()} for k, v in evaluations.items()}
+        _draw_bars(axes, groups, "By element", "force RMSE, meV/Å")
+
+    note = (
+        "Lengths of the error vectors |ΔF|, atom by atom. The spread says which fraction of the "
+        "atoms has a smaller error."
     )
+    return Picture(
+        "force_errors", "Where the force errors lie", note, (by_size, spread, by_element)
+    )
+
+
+def _lengths(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """|F| in eV/Å and |ΔF| in meV/Å of all atoms."""
+    said = evaluation.predictions
+    known = [(s.forces, f) for s, f in zip(said.systems, said.forces, strict=True)]
+    size = [np.linalg.norm(true, axis=1) for true, _ in known if true is not None]
+    error = [np.linalg.norm(f - true, axis=1) for true, f in known if true is not None]
+    return np.concatenate(size), MILLI * np.concatenate(error)
+
+
+def _draw_error_by_size(axes: Any, name: str, evaluation: Evaluation) -> None:
+    size, error = _lengths(evaluation)
+    cloud(axes, size, error, TEST)
     order = np.argsort(size)
     bins = [part for part in np.array_split(order, min(12, len(order))) if part.size]
-    axes.plot(
-        [size[part].mean() for part in bins],
-        [MILLI * np.sqrt(np.mean(error[part] ** 2)) for part in bins],
-        color=COLOURS["valid"],
-        linewidth=1.8,
-        label="root mean square",
+    middles = [size[part].mean() for part in bins]
+    means = [math.sqrt(np.mean(error[part] ** 2)) for part in bins]
+    axes.plot(middles, means, color=INK, linewidth=1.3, marker="o", markersize=2.5, label="rms")
+    axes.set_ylim(0, 1.15 * float(np.quantile(error, 0.999)) or 1.0)
+    legend(axes, loc="upper left")
+    label(axes, f"By force size, {_SETS.get(name, name)}", "|F|, eV/Å", "|ΔF|, meV/Å")
+
+
+def _draw_spread(axes: Any, evaluations: Mapping[str, Evaluation]) -> None:
+    for name, evaluation in evaluations.items():
+        error = np.sort(_lengths(evaluation)[1])
+        error = np.quantile(error, np.linspace(0, 1, min(len(error), 300)))
+        share = np.linspace(0, 100, len(error))
+        kept = error > 0
+        colour = COLOURS.get(name, EXTRA)
+        axes.plot(error[kept], share[kept], color=colour, linewidth=1.5, label=name)
+    logarithmic(axes, "x")
+    axes.set_ylim(0, 100)
+    legend(axes, loc="upper left")
+    label(axes, "Spread", "|ΔF|, meV/Å", "atoms with a smaller error, %")
+
+
+def _by_config_type(evaluations: Mapping[str, Evaluation]) -> Picture:
+    def panel(title: str, quantity: str, value: Any) -> Draw:
+        groups = {
+            name: {group: value(errors) for group, errors in e.by_config_type.items()}
+            for name, e in evaluations.items()
+        }
+        return lambda axes: _draw_bars(axes, groups, title, quantity)
+
+    def forces(errors: SystemErrors) -> float:
+        return errors.forces.rmse
+
+    def energy(errors: SystemErrors) -> float:
+        return errors.energy_per_atom.rmse
+
+    panels = (
+        panel("Forces by config_type", "force RMSE, meV/Å", forces),
+        panel("Energies by config_type", "energy RMSE, meV/atom", energy),
     )
-    axes.legend(frameon=False, fontsize=8)
-    axes.set_ylim(0, MILLI * float(np.quantile(error, 0.999)) * 1.2)
-    _labels(axes, "Force error by force size", "|F| reference, eV/Å", "|ΔF|, meV/Å")
-    return figure
+    return Picture("errors_by_config_type", "By config_type", "", panels)
 
 
-def force_error_by_element(evaluations: Mapping[str, Evaluation]) -> Any:
-    """RMSE of the forces on atoms of each element, for each set."""
-    figure, axes = _blank()
-    symbols = sorted({symbol for e in evaluations.values() for symbol in e.by_element})
-    width = 0.8 / max(len(evaluations), 1)
-    for k, (name, evaluation) in enumerate(evaluations.items()):
-        heights = [
-            MILLI * evaluation.by_element[s].rmse if s in evaluation.by_element else 0.0
-            for s in symbols
-        ]
-        places = np.arange(len(symbols)) + (k - (len(evaluations) - 1) / 2) * width
-        axes.bar(places, heights, 0.92 * width, color=COLOURS.get(name, _INK), label=name)
-    axes.set_xticks(range(len(symbols)), symbols)
-    axes.legend(frameon=False, fontsize=8)
-    axes.grid(visible=False, axis="x")
-    _labels(axes, "Force error by element", "", "RMSE, meV/Å")
-    return figure
+def _draw_bars(
+    axes: Any, groups: Mapping[str, Mapping[str, float]], title: str, quantity: str
+) -> None:
+    """Horizontal bars: a group of them for each name, one for each set; values in eV or eV/Å."""
+    names = list(dict.fromkeys(name for values in groups.values() for name in values))[::-1]
+    width = 0.78 / len(groups)
+    for k, (which, values) in enumerate(groups.items()):
+        lengths = [MILLI * values.get(name, math.nan) for name in names]
+        places = np.arange(len(names)) - (k - (len(groups) - 1) / 2) * width
+        colour = COLOURS.get(which, EXTRA)
+        bars = axes.barh(places, lengths, 0.9 * width, color=colour, label=which)
+        if len(names) * len(groups) <= 12:
+            words = [short(length) if math.isfinite(length) else "" for length in lengths]
+            axes.bar_label(bars, words, padding=3, fontsize=7.5, color=SOFT)
+    axes.set_yticks(range(len(names)), [name[:18] for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.3)
+    if len(groups) > 1:
+        legend(axes, loc="best")
+    label(axes, title, quantity, "")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any
 
-from . import figures
+from . import page as html
+from . import picture
 from .config import RunConfig
+from .dynamics import DynamicsResult
+from .dynamics_figures import dynamics_pictures
+from .elements import SYMBOLS
 from .evaluate import Evaluation, SystemErrors
-from .findings import Finding
+from .figures import error_pictures, learning_curve
+from .picture import Picture
 from .prepare import Prepared
 from .run import TrainedRun
 from .symmetry_check import SymmetryErrors, symmetry_errors
@@ -19,54 +21,26 @@ from .units import MILLI
 
 REPORT = "report.html"
 
-_STYLE = """
-:root { color-scheme: light; --ink: #29323b; --soft: #5d6b79; --line: #dfe4ea; --paper: #ffffff;
-  --ground: #f4f6f8; --accent: #1f5fa8; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 1060px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 26px; margin: 0 0 2px; }
-h2 { font-size: 17px; margin: 0 0 12px; }
-.lead { color: var(--soft); margin: 0 0 24px; }
-section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
-  padding: 20px 22px; margin: 0 0 18px; overflow-x: auto; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 14px;
-  margin: 0 0 18px; }
-.card { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
-  padding: 16px 18px; }
-.card b { display: block; font-size: 26px; line-height: 1.2; color: var(--accent);
-  font-variant-numeric: tabular-nums; }
-.card span { color: var(--soft); font-size: 13px; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line);
-  white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-th { color: var(--soft); font-weight: 600; font-size: 13px; }
-tr.group td:first-child { padding-left: 28px; color: var(--soft); }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 10px; }
-.plots svg { width: 100%; height: auto; display: block; }
-pre { margin: 0; font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
-  overflow-x: auto; }
-ul { margin: 0; padding-left: 20px; }
-.stop { color: #a3321f; } .note { color: #8a5a00; }
-@media print { body { background: #fff; } section, .card { break-inside: avoid; } }
-"""
-
+_TURNED = 20  # systems that the symmetry is measured on
 _HEADINGS = (
-    "set",
-    "frames",
-    "E MAE, meV",
-    "E RMSE, meV",
-    "E RMSE, meV/atom",
-    "F MAE, meV/Å",
-    "F RMSE, meV/Å",
-    "F relative, %",
+    ("set", ""),
+    ("frames", ""),
+    ("energy MAE", "meV"),
+    ("energy RMSE", "meV"),
+    ("energy RMSE", "meV/atom"),
+    ("force MAE", "meV/Å"),
+    ("force RMSE", "meV/Å"),
+    ("force error", "% of rms force"),
 )
+_STRESS_HEADING = ("stress RMSE", "meV/Å³")
 
 
 def write_report(
-    directory: Path, run: TrainedRun, prepared: Prepared, config: RunConfig
+    directory: Path,
+    run: TrainedRun,
+    prepared: Prepared,
+    config: RunConfig,
+    motion: DynamicsResult | None = None,
 ) -> list[Path]:
     """Writes `report.html`, and each picture as PNG; without matplotlib the page has no pictures.
 
@@ -75,146 +49,237 @@ def write_report(
         run: trained and evaluated.
         prepared: its data.
         config: its settings.
+        motion: dynamics with the trained potential, where there was one.
 
     Returns:
-        The files written.
+        The files written, the page first.
     """
-    pictures: dict[str, Any] = {}
-    if figures.available():
-        pictures = figures.all_figures(run.outcome.rows, run.evaluations)
-    written = []
-    for name, figure in pictures.items():
-        path = directory / f"{name}.png"
-        figure.savefig(path, dpi=160)
-        written.append(path)
+    learning = learning_curve(run.outcome.rows)
+    errors = error_pictures(run.evaluations)
+    moving = [] if motion is None else dynamics_pictures(motion, prepared.split.train)
     last = list(run.evaluations.values())[-1]
-    symmetry = symmetry_errors(run.potential, last.predictions.systems[:20])
-    page = directory / REPORT
-    page.write_text(_page(run, prepared, config, pictures, symmetry), encoding="utf-8")
-    return [page, *written]
+    symmetry = symmetry_errors(run.potential, last.predictions.systems[:_TURNED])
+    body = [
+        _header(prepared, config),
+        _cards(run),
+        html.section("Accuracy", _accuracy(run.evaluations), _plots(errors)),
+        html.section("Training", *_training(run), _plots(learning)),
+        _dynamics(motion, moving),
+        html.section("Symmetry", *_symmetry(symmetry, last.total)),
+        html.section("Data", *_data(prepared)),
+        '<div class="two">',
+        html.section("Model", html.definitions(_model(run, prepared, config))),
+        html.section("Time", html.definitions(_times(run))),
+        "</div>",
+        html.section("Configuration", _CONFIGURED, html.verbatim(config.to_yaml())),
+        _footer(run),
+    ]
+    target = directory / REPORT
+    target.write_text(html.page(f"Potential for {_title(prepared)}", body), encoding="utf-8")
+    if not picture.available():
+        return [target]
+    return [target, *(p.save(directory) for p in [*learning, *errors, *moving])]
 
 
-def _page(
-    run: TrainedRun,
-    prepared: Prepared,
-    config: RunConfig,
-    pictures: Mapping[str, Any],
-    symmetry: SymmetryErrors,
-) -> str:
+_CONFIGURED = html.hint("Every setting that was in force; this text is config.yaml of the run.")
+
+
+def _title(prepared: Prepared) -> str:
+    """The molecules or compounds, where they are few."""
+    formulas = list(dict.fromkeys(system.formula for system in prepared.split.train))
+    if len(formulas) <= 3:
+        return ", ".join(_subscripted(text) for text in formulas)
+    return f"{len(formulas)} compounds of " + ", ".join(
+        SYMBOLS[z] for z in prepared.reference.elements
+    )
+
+
+def _subscripted(formula: str) -> str:
+    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def _header(prepared: Prepared, config: RunConfig) -> str:
+    split = prepared.split
+    files = ", ".join(path.name for path in config.data.train)
+    lead = (
+        f"{config.model.describe()}. Trained on {html.count(len(split.train))} structures of "
+        f"{files}; {html.count(len(split.valid))} validation structures chose the parameters that "
+        "were kept"
+    )
+    if split.test:
+        lead += f"; {html.count(len(split.test))} test structures had no part in anything"
+    return html.header("Interatomic potential", _title(prepared), f"{lead}.")
+
+
+def _cards(run: TrainedRun) -> str:
     name, last = list(run.evaluations.items())[-1]
-    title = "Interatomic potential: " + ", ".join(path.name for path in config.data.train)
-    sections = [
-        _cards(name, last, run),
-        _section("Errors", _error_table(run.evaluations)),
-        _section("Pictures", _plots(pictures)),
-        _section("Symmetry, measured on the trained model", _symmetry(symmetry)),
-        _section("Data", _data(prepared.notes, prepared.findings)),
-        _section("Run", _timings(run)),
-        _section("Configuration", f"<pre>{escape(config.to_yaml())}</pre>"),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body><main>"
-        f"<h1>{escape(title)}</h1>"
-        f'<p class="lead">{config.model.describe()}. '
-        "Errors are root mean squares on frames that training never saw "
-        "where the set is valid or test; validation frames chose the parameters that were kept.</p>"
-        + "\n".join(sections)
-        + "</main></body></html>\n"
-    )
+    total = last.total
+    whose = {"test": "test set", "valid": "validation set"}.get(name, "training set")
+    cards = []
+    if total.forces.count:
+        relative = html.number(100 * total.forces.relative, 2)
+        text = f"force RMSE, {whose}; {relative} % of the rms force"
+        cards.append((html.number(MILLI * total.forces.rmse), "meV/Å", text))
+    if total.energy.count:
+        an_atom = html.number(MILLI * total.energy_per_atom.rmse)
+        text = f"energy RMSE of whole systems, {whose}; {an_atom} meV/atom"
+        cards.append((html.number(MILLI * total.energy.rmse), "meV", text))
+    atoms = sum(len(system) for system in last.predictions.systems)
+    text = f"for an atom: energy and forces, in batches, on {_threads(run)}"
+    cards.append((html.number(1e6 * last.seconds / max(atoms, 1)), "µs", text))
+    text = f"training, {html.count(run.outcome.epochs)} epochs, ended by {run.outcome.reason}"
+    cards.append((html.duration(run.outcome.seconds), "", text))
+    return html.cards(cards)
 
 
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+def _threads(run: TrainedRun) -> str:
+    threads = run.summary()["threads"]
+    return "one thread" if threads == 1 else f"{threads} threads"
 
 
-def _cards(name: str, evaluation: Evaluation, run: TrainedRun) -> str:
-    total = evaluation.total
-    cards = [
-        (f"{MILLI * total.forces.rmse:.1f} meV/Å", f"force RMSE, {name}"),
-        (f"{MILLI * total.energy.rmse:.2f} meV", f"energy RMSE of whole systems, {name}"),
-        (f"{100 * total.forces.relative:.1f} %", f"relative force error, {name}"),
-        (f"{run.outcome.seconds / 60:.1f} min", f"training, {run.outcome.epochs} epochs"),
-    ]
-    inner = "".join(
-        f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
-        for value, label in cards
-    )
-    return f'<div class="cards">{inner}</div>'
-
-
-def _error_table(evaluations: Mapping[str, Evaluation]) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in _HEADINGS)
-    body = ""
+def _accuracy(evaluations: Mapping[str, Evaluation]) -> str:
+    names, errors, inner = [], [], []
     for name, evaluation in evaluations.items():
-        body += _error_row(name, evaluation.total, "")
+        names.append(name)
+        errors.append(evaluation.total)
         if len(evaluation.by_config_type) > 1:
-            for group, errors in evaluation.by_config_type.items():
-                body += _error_row(group, errors, ' class="group"')
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _error_row(name: str, errors: SystemErrors, style: str) -> str:
-    values = [
-        (MILLI * errors.energy.mae, 2),
-        (MILLI * errors.energy.rmse, 2),
-        (MILLI * errors.energy_per_atom.rmse, 3),
-        (MILLI * errors.forces.mae, 2),
-        (MILLI * errors.forces.rmse, 2),
-        (100 * errors.forces.relative, 2),
+            for group, part in evaluation.by_config_type.items():
+                inner.append(len(names))
+                names.append(group)
+                errors.append(part)
+    columns = [
+        [MILLI * e.energy.mae for e in errors],
+        [MILLI * e.energy.rmse for e in errors],
+        [MILLI * e.energy_per_atom.rmse for e in errors],
+        [MILLI * e.forces.mae for e in errors],
+        [MILLI * e.forces.rmse for e in errors],
+        [100 * e.forces.relative for e in errors],
     ]
-    cells = "".join(f"<td>{value:.{digits}f}</td>" for value, digits in values)
-    return f"<tr{style}><td>{escape(name)}</td><td>{errors.energy.count}</td>{cells}</tr>"
+    headings = _HEADINGS
+    if any(e.stress.count for e in errors):
+        columns.append([MILLI * e.stress.rmse for e in errors])
+        headings = (*headings, _STRESS_HEADING)
+    frames = [html.count(_frames(e)) for e in errors]
+    cells = [names, frames, *(html.column(values, 3) for values in columns)]
+    return html.table(headings, list(zip(*cells, strict=True)), inner)
 
 
-def _plots(pictures: Mapping[str, Any]) -> str:
-    if not pictures:
-        return "<p>Pictures need matplotlib: pip install 'schur[plot]'</p>"
-    return '<div class="plots">' + "".join(_svg(f) for f in pictures.values()) + "</div>"
+def _frames(errors: SystemErrors) -> int:
+    return errors.energy.count
 
 
-def _svg(figure: Any) -> str:
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", dpi=160)
-    text = stream.getvalue()
-    return text[text.index("<svg") :]
+def _plots(pictures: Sequence[Picture]) -> str:
+    if not picture.available():
+        return html.hint("Pictures need matplotlib: pip install 'schur[plot]'")
+    return html.plots(pictures)
 
 
-def _symmetry(symmetry: SymmetryErrors) -> str:
-    return (
-        f"<p>{symmetry.systems} systems turned by random rotations and inversions: energies change "
-        f"by {MILLI * symmetry.energy:.2g} meV and forces by {MILLI * symmetry.forces:.2g} meV/Å "
-        "at most.</p>"
-    )
-
-
-def _data(notes: Sequence[str], findings: Sequence[Finding]) -> str:
-    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    for finding in findings:
-        style = "stop" if finding.stops else "note"
-        lines += f'<li class="{style}">{escape(str(finding))}</li>'
-    return f"<ul>{lines}</ul>"
-
-
-def _timings(run: TrainedRun) -> str:
-    summary = run.summary()
+def _training(run: TrainedRun) -> list[str]:
     outcome = run.outcome
-    atoms = {
-        name: sum(len(s) for s in e.predictions.systems) / max(e.seconds, 1e-9)
-        for name, e in run.evaluations.items()
-    }
-    rows = {
-        "ended by": outcome.reason,
-        "epochs, steps": f"{outcome.epochs}, {outcome.steps}",
-        "training": f"{outcome.seconds:.0f} s, "
-        f"{MILLI * outcome.seconds / max(outcome.steps, 1):.1f} ms a step",
-        "in all": f"{run.seconds:.0f} s on {summary['threads']} threads",
-        "prediction": ", ".join(f"{name} {rate:.0f} atoms/s" for name, rate in atoms.items()),
-        "parameters": str(summary["parameters"]),
-        "versions": ", ".join(f"{k} {v}" for k, v in summary["versions"].items()),
-    }
-    body = "".join(
-        f"<tr><td>{escape(k)}</td><td>{escape(str(v))}</td></tr>" for k, v in rows.items()
+    text = (
+        f"{html.count(outcome.epochs)} epochs and {html.count(outcome.steps)} steps; "
+        f"ended by {outcome.reason}."
     )
-    return f"<table><tbody>{body}</tbody></table>"
+    return [html.hint(text)]
+
+
+def _dynamics(motion: DynamicsResult | None, pictures: Sequence[Picture]) -> str:
+    if motion is None:
+        return ""
+    text = (
+        f"{motion.config.describe()}. Nothing unphysical was seen: no bond broke, no atoms "
+        "collided, the temperature kept to its bounds, and every number was finite."
+    )
+    entries = motion.summary()
+    return html.section("Dynamics", html.hint(text), html.definitions(entries), _plots(pictures))
+
+
+def _symmetry(symmetry: SymmetryErrors, errors: SystemErrors) -> list[str]:
+    text = (
+        f"Energies and forces of {symmetry.systems} systems before and after a random motion, "
+        "with the trained model in the number type of training. What is left is rounding."
+    )
+    headings = (
+        ("motion", ""),
+        ("energy changes by at most", "meV"),
+        ("forces by at most", "meV/Å"),
+    )
+    rows = [
+        (name, html.number(MILLI * c.energy, 2), html.number(MILLI * c.forces, 2))
+        for name, c in symmetry.changes.items()
+    ]
+    largest = symmetry.largest.forces
+    after = ""
+    if errors.forces.count and 0 < largest < errors.forces.rmse:
+        ratio = html.number(errors.forces.rmse / largest, 1)
+        after = f"The error of the forces on these data is {ratio} times larger."
+    return [html.hint(text), html.table(headings, rows), html.hint(after)]
+
+
+def _data(prepared: Prepared) -> list[str]:
+    reference = prepared.reference
+    rows = [
+        (
+            SYMBOLS[z],
+            *(
+                html.count(sum(int((s.numbers == z).sum()) for s in part))
+                for part in (prepared.split.train, prepared.split.valid, prepared.split.test)
+            ),
+            html.fixed(reference.values[z], 4),
+        )
+        for z in reference.elements
+    ]
+    headings = (
+        ("element", ""),
+        ("train", "atoms"),
+        ("valid", "atoms"),
+        ("test", "atoms"),
+        ("E0", "eV"),
+    )
+    found = prepared.findings
+    verdict = "" if found else "The inspection found nothing to complain about."
+    return [
+        html.listed(note for note in prepared.notes if not note.startswith("E0 ")),
+        html.hint(verdict),
+        html.findings(found),
+        html.table(headings, rows),
+        html.hint(f"E0, which energies are counted from: {reference.source}."),
+    ]
+
+
+def _model(run: TrainedRun, prepared: Prepared, config: RunConfig) -> dict[str, str]:
+    model = config.model
+    entries = {
+        "architecture": model.architecture.upper(),
+        "elements": ", ".join(SYMBOLS[z] for z in run.potential.elements),
+        "cutoff": f"{model.cutoff:g} Å",
+        "parameters": html.count(sum(p.numel() for p in run.potential.parameters())),
+    }
+    for name in ("layers", "hidden", "edge_lmax", "correlation"):
+        if name in type(model).model_fields:
+            entries[name.replace("_", " ")] = str(getattr(model, name))
+    entries["number type"] = config.training.dtype
+    entries["scale, shift"] = (
+        f"{html.fixed(prepared.scale, 4)} eV, {html.fixed(prepared.shift, 4)} eV an atom"
+    )
+    return entries
+
+
+def _times(run: TrainedRun) -> dict[str, str]:
+    summary, outcome = run.summary(), run.outcome
+    entries = {
+        "in all": html.duration(run.seconds),
+        "training": html.duration(outcome.seconds),
+        "a training step": f"{html.number(MILLI * outcome.seconds / max(outcome.steps, 1))} ms",
+    }
+    for name, evaluation in run.evaluations.items():
+        atoms = sum(len(system) for system in evaluation.predictions.systems)
+        each = html.number(1e6 * evaluation.seconds / max(atoms, 1))
+        entries[f"inference, {name}"] = f"{each} µs an atom"
+    entries["threads"] = str(summary["threads"])
+    return entries
+
+
+def _footer(run: TrainedRun) -> str:
+    versions = ", ".join(f"{name} {value}" for name, value in run.summary()["versions"].items())
+    return f"<footer>{versions}</footer>"

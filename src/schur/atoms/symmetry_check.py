@@ -1,60 +1,121 @@
-"""How exactly a trained potential respects rotations: measured, not assumed."""
+"""How exactly a trained potential respects the symmetries of physics: measured, not assumed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .batch import AtomicDataset
-from .evaluate import predict
+from .evaluate import Predictions, predict
 from .potential import Potential
 from .system import System
 
+_FAR = 10.0  # Å; systems are moved by about so much
+
 
 @dataclass(frozen=True)
-class SymmetryErrors:
-    """Largest changes under random rotations and inversions.
+class Change:
+    """Largest changes under one kind of motion.
 
     Args:
-        energy: |E(R x) - E(x)| in eV.
-        forces: |F(R x) - R F(x)| in eV/Å.
-        systems: how many systems were turned.
+        energy: |E(g x) - E(x)| in eV.
+        forces: |F(g x) - g F(x)| in eV/Å, of any component.
     """
 
     energy: float
     forces: float
+
+
+@dataclass(frozen=True)
+class SymmetryErrors:
+    """What was found.
+
+    Args:
+        changes: the kind of motion in words, and what it changed.
+        systems: how many systems were moved.
+    """
+
+    changes: dict[str, Change]
     systems: int
+
+    @property
+    def largest(self) -> Change:
+        """The worst of all kinds."""
+        found = self.changes.values()
+        return Change(
+            max((change.energy for change in found), default=0.0),
+            max((change.forces for change in found), default=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """x -> (x Q^T + t) in another order of the atoms."""
+
+    matrix: np.ndarray
+    shift: np.ndarray
+    order: np.ndarray
+
+    def of(self, system: System) -> System:
+        """The moved system."""
+        positions = (system.positions @ self.matrix.T + self.shift)[self.order]
+        cell = system.cell @ self.matrix.T
+        return System(system.numbers[self.order], positions, cell, system.pbc, origin=system.origin)
+
+    def of_forces(self, forces: np.ndarray) -> np.ndarray:
+        """Forces turned and ordered as the atoms."""
+        return (forces @ self.matrix.T)[self.order]
 
 
 def symmetry_errors(
     potential: Potential, systems: Sequence[System], seed: int = 0
 ) -> SymmetryErrors:
-    """Turns each system by a random orthogonal matrix and compares.
+    """Moves each system at random in four ways and compares energies and forces.
 
     Args:
         potential: what is measured.
         systems: a few systems.
-        seed: of the matrices.
+        seed: of the motions.
 
     Raises:
         DataError: an element that the potential does not know.
     """
     generator = np.random.default_rng(seed)
-    matrices = [np.linalg.qr(generator.standard_normal((3, 3)))[0] for _ in systems]
-    turned = [
-        System(s.numbers, s.positions @ m.T, s.cell @ m.T, s.pbc)
-        for s, m in zip(systems, matrices, strict=True)
-    ]
+    before = _predict(potential, systems)
+    kinds: dict[str, Callable[[System], _Motion]] = {
+        "rotation": lambda s: _Motion(_rotation(generator), np.zeros(3), np.arange(len(s))),
+        "reflection": lambda s: _Motion(-_rotation(generator), np.zeros(3), np.arange(len(s))),
+        "translation": lambda s: _Motion(
+            np.eye(3), generator.normal(0, _FAR, 3), np.arange(len(s))
+        ),
+        "another order of the atoms": lambda s: _Motion(
+            np.eye(3), np.zeros(3), generator.permutation(len(s))
+        ),
+    }
+    changes = {}
+    for name, draw in kinds.items():
+        motions = [draw(system) for system in systems]
+        moved = [m.of(system) for m, system in zip(motions, systems, strict=True)]
+        changes[name] = _change(before, _predict(potential, moved), motions)
+    return SymmetryErrors(changes, len(systems))
+
+
+def _rotation(generator: np.random.Generator) -> np.ndarray:
+    matrix = np.linalg.qr(generator.standard_normal((3, 3)))[0]
+    return matrix * np.linalg.det(matrix)
+
+
+def _predict(potential: Potential, systems: Sequence[System]) -> Predictions:
     dtype = next(potential.parameters()).dtype
-    before, after = (
-        predict(potential, AtomicDataset(group, potential.elements, potential.cutoff, dtype))
-        for group in (systems, turned)
-    )
+    return predict(potential, AtomicDataset(systems, potential.elements, potential.cutoff, dtype))
+
+
+def _change(before: Predictions, after: Predictions, motions: Sequence[_Motion]) -> Change:
     energy = np.abs(np.array(after.energies) - np.array(before.energies)).max(initial=0.0)
     forces = [
-        np.abs(a - b @ m.T).max(initial=0.0)
-        for a, b, m in zip(after.forces, before.forces, matrices, strict=True)
+        np.abs(a - m.of_forces(b)).max(initial=0.0)
+        for a, b, m in zip(after.forces, before.forces, motions, strict=True)
     ]
-    return SymmetryErrors(float(energy), float(max(forces, default=0.0)), len(systems))
+    return Change(float(energy), float(max(forces, default=0.0)))
