@@ -15,6 +15,7 @@ from ..models.registry import ARCHITECTURES, ModelConfig
 from ..train.config import TrainingConfig
 from .loss import LossConfig
 from .presets import DEFAULT_ARCHITECTURE, PRESETS, Size
+from .spelling import dotted_keys, meant
 
 
 class DataConfig(BaseModel):
@@ -23,7 +24,8 @@ class DataConfig(BaseModel):
     Args:
         train: files; one-atom frames in them give E0.
         valid, test: files of their own, or empty to hold out fractions of `train`.
-        valid_fraction, test_fraction: what is held out where no file is given.
+        valid_fraction, test_fraction: what is held out where no file is given; by default a
+            twentieth for validation, but at least 5 frames (a sixth of few) and at most 500.
         energy_key, forces_key, stress_key, virial_key: label names, or None to search.
         allow: codes of findings that shall not stop the run.
     """
@@ -33,7 +35,7 @@ class DataConfig(BaseModel):
     train: tuple[Path, ...]
     valid: tuple[Path, ...] = ()
     test: tuple[Path, ...] = ()
-    valid_fraction: float = Field(default=0.05, gt=0, lt=1)
+    valid_fraction: float | None = Field(default=None, gt=0, lt=1)
     test_fraction: float = Field(default=0.1, ge=0, lt=1)
     energy_key: str | None = None
     forces_key: str | None = None
@@ -51,11 +53,17 @@ _LABELS = ("energy", "forces", "stress", "virial")
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a training run."""
+    """Everything that decides a training run.
+
+    Args:
+        data, model, loss, training: its parts.
+        start: a model file whose parameters the run starts from; then `model` is that file's.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: DataConfig
+    start: Path | None = None
     model: ModelConfig = MACEConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
@@ -66,15 +74,19 @@ class RunConfig(BaseModel):
 
 
 def resolve(
-    settings: Mapping[str, Any], size: Size = "small", overrides: Sequence[str] = ()
+    settings: Mapping[str, Any],
+    size: Size = "small",
+    overrides: Sequence[str] = (),
+    chosen: Mapping[str, Any] | None = None,
 ) -> RunConfig:
-    """Settings from a preset, a tree and dotted overrides; the later wins.
+    """Settings from a preset, what the data choose, a tree and dotted overrides; the later wins.
 
     Args:
         settings: as in the YAML file; `data.train` must be there. `model.architecture` chooses
             the architecture whose preset is the start.
         size: preset to start from.
         overrides: words such as `training.learning_rate=0.02`.
+        chosen: tree of what fits the data, over the preset.
 
     Raises:
         DataError: settings that do not exist or have no sensible value, each named.
@@ -86,9 +98,7 @@ def resolve(
         >>> resolve(tree, "small", ["model.architecture=nequip"]).model.describe()
         'NequIP, 32x0e+32x1o, 3 layers, cutoff 4.0 Å'
     """
-    asked = dict(settings)
-    for word in overrides:
-        asked = _merged(asked, _override(word))
+    asked = asked_for(settings, overrides)
     model = asked.get("model")
     architecture = DEFAULT_ARCHITECTURE
     if isinstance(model, Mapping):
@@ -97,18 +107,24 @@ def resolve(
         raise DataError(
             "there is no such architecture", got=architecture, expected=", ".join(ARCHITECTURES)
         )
-    tree = _merged({"model": {"architecture": architecture}}, PRESETS[architecture][size])
-    tree = _merged(tree, asked)
+    preset = merged({"model": {"architecture": architecture}}, PRESETS[architecture][size])
+    tree = merged(preset, chosen or {}, asked)
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
+        whole = RunConfig.model_validate({**preset, "data": {"train": []}}).model_dump()
+        known = [*whole, *dotted_keys(whole)]
         lines = [
-            f"{_dotted(item['loc'])}: {item['msg']} (got {item['input']!r})"
-            for item in error.errors()
+            _complaint(item["loc"], item["msg"], item["input"], known) for item in error.errors()
         ]
         raise DataError(
             "these settings cannot be used", got="\n            ".join(lines)
         ) from error
+
+
+def asked_for(settings: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The tree of what a user has set: a file's settings, and dotted overrides over them."""
+    return merged(settings, *(_override(word) for word in overrides))
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -134,6 +150,14 @@ def _dotted(place: Sequence[int | str]) -> str:
     return ".".join(parts)
 
 
+def _complaint(place: Sequence[int | str], message: str, got: object, known: Sequence[str]) -> str:
+    """What is wrong with one setting, and which one may be meant."""
+    key = _dotted(place)
+    said = f"{key}: {message} (got {got!r})"
+    likely = None if key in known else meant(key, known)
+    return said if likely is None else f"{key}: there is no such setting; did you mean {likely}?"
+
+
 def _override(word: str) -> dict[str, Any]:
     key, mark, value = word.partition("=")
     if not mark or not key:
@@ -148,10 +172,17 @@ def _override(word: str) -> dict[str, Any]:
     return tree
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        result[key] = _merged(below, value) if both else value  # pyright: ignore[reportArgumentType]
+def merged(*trees: Mapping[str, Any]) -> dict[str, Any]:
+    """Trees laid over each other; the later wins, key by key.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    result: dict[str, Any] = {}
+    for tree in trees:
+        for key, value in tree.items():
+            below = result.get(key)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            result[key] = merged(below, value) if both else value  # pyright: ignore[reportArgumentType]
     return result

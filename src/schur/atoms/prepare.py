@@ -45,10 +45,18 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    def datasets(self, cutoff: float, dtype: torch.dtype) -> dict[str, AtomicDataset]:
-        """The three sets with neighbour lists for a cutoff."""
+    def datasets(
+        self, cutoff: float, dtype: torch.dtype, elements: Sequence[int] | None = None
+    ) -> dict[str, AtomicDataset]:
+        """The three sets with neighbour lists for a cutoff.
+
+        Args:
+            cutoff: Å.
+            dtype: number type of vectors and forces.
+            elements: those that the model knows; by default those of the data.
+        """
         parts = {"train": self.split.train, "valid": self.split.valid, "test": self.split.test}
-        elements = self.reference.elements
+        elements = self.reference.elements if elements is None else elements
         return {
             name: AtomicDataset(systems, elements, cutoff, dtype) for name, systems in parts.items()
         }
@@ -116,7 +124,7 @@ def _split(
 ) -> Split:
     drawn = split_systems(
         parts["train"],
-        valid=0.0 if parts["valid"] else config.valid_fraction,
+        valid=0.0 if parts["valid"] else _valid_fraction(config, len(parts["train"])),
         test=0.0 if parts["test"] else config.test_fraction,
         seed=seed,
     )
@@ -125,6 +133,13 @@ def _split(
     how = "at random" if not (parts["valid"] and parts["test"]) else "by file"
     notes.append(f"split {how} (seed {seed}): {sizes}")
     return split
+
+
+def _valid_fraction(config: DataConfig, frames: int) -> float:
+    """What `DataConfig` says: too few frames choose the parameters badly, too many cost time."""
+    if config.valid_fraction is not None:
+        return config.valid_fraction
+    return min(max(0.05 * frames, min(5.0, frames / 6)), 500.0) / frames
 
 
 def scale_and_shift(systems: Sequence[System], reference: ReferenceEnergies) -> tuple[float, float]:

@@ -13,11 +13,15 @@ from typing import Any
 import torch
 
 from .. import __version__
+from ..errors import DataError
+from ..models.registry import config_of
 from ..train.loop import Outcome, Trainer
 from ..train.processes import Processes
 from ..train.progress import Column, Reporter
+from .batch import AtomicDataset
 from .config import RunConfig
 from .evaluate import Evaluation, evaluate
+from .finetune import start_from
 from .modelfile import build_potential, save_potential
 from .potential import Potential
 from .prepare import Prepared
@@ -104,7 +108,33 @@ def train_potential(
     begin = time.perf_counter()
     together = Processes() if processes is None else processes
     together.all_do(lambda: _open_folder(directory, config, together.leads))
+    potential, sets = together.all_do(lambda: _begin(config, prepared))
+    train, valid = sets["train"], sets["valid"]
+    task = PotentialTask(potential, train, valid, config.loss, config.training, together)
+    fingerprint = config.model_dump(mode="json", exclude={"training"})
+    trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint, together)
+    outcome = trainer.run(resume=resume)
+    if not together.leads:
+        return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
+    evaluations = {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
+    run = TrainedRun(potential, outcome, evaluations, time.perf_counter() - begin)
+    write_run(run, directory)
+    return run
+
+
+def _begin(config: RunConfig, prepared: Prepared) -> tuple[Potential, dict[str, AtomicDataset]]:
+    """A potential to train, new or from a file, and the sets with neighbour lists."""
     dtype = _DTYPES[config.training.dtype]
+    if config.start is not None:
+        potential = start_from(config.start, prepared.split.train, dtype)
+        if config_of(potential.model) != config.model:
+            raise DataError(
+                f"the settings of the model are not those of {config.start}",
+                got=config.model.describe(),
+                expected=config_of(potential.model).describe(),
+                remedy="leave out --model and words that begin with model.",
+            )
+        return potential, prepared.datasets(config.model.cutoff, dtype, potential.elements)
     sets = prepared.datasets(config.model.cutoff, dtype)
     reference = prepared.reference
     potential = build_potential(
@@ -117,17 +147,7 @@ def train_potential(
         config.training.seed,
         dtype,
     )
-    train, valid = sets["train"], sets["valid"]
-    task = PotentialTask(potential, train, valid, config.loss, config.training, together)
-    fingerprint = config.model_dump(mode="json", exclude={"training"})
-    trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint, together)
-    outcome = trainer.run(resume=resume)
-    if not together.leads:
-        return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
-    evaluations = {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
-    run = TrainedRun(potential, outcome, evaluations, time.perf_counter() - begin)
-    write_run(run, directory)
-    return run
+    return potential, sets
 
 
 def _open_folder(directory: Path, config: RunConfig, write: bool) -> None:

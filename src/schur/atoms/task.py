@@ -66,7 +66,7 @@ class PotentialTask:
         return potential_loss(self.potential, batch, self.config, stage)
 
     def validate(self) -> dict[str, float]:
-        """Errors in meV and meV/Å; the score weighs both as the second stage does."""
+        """Errors in meV, meV/Å and meV/Å^3; the score weighs them as the second stage does."""
         errors = SystemErrors()
         for part in self.processes.each(lambda: evaluate(self.potential, self.valid).total):
             errors.merge(part)
@@ -74,12 +74,16 @@ class PotentialTask:
         terms = [
             (self.config.late_energy, errors.energy_per_atom.rmse),
             (self.config.forces, errors.forces.rmse),
+            (self.config.stress, errors.stress.rmse),
         ]
         score = sum(weight * rmse**2 for weight, rmse in terms if rmse == rmse) ** 0.5
-        return {
+        found = {
             "score": score,
             "energy_rmse": float(summary["energy_rmse_meV"]),
             "energy_mae": float(summary["energy_mae_meV"]),
             "forces_rmse": float(summary["forces_rmse_meV_per_A"]),
             "forces_mae": float(summary["forces_mae_meV_per_A"]),
         }
+        if errors.stress.count:
+            found["stress_rmse"] = float(summary["stress_rmse_meV_per_A3"])
+        return found

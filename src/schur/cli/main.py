@@ -67,11 +67,18 @@ def train(
     valid: Files = [],  # noqa: B006 (typer copies defaults)
     test: Files = [],  # noqa: B006
     time_limit: TimeLimit = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Of parameters, split and order; 0 by default."),
+    ] = None,
     restart: Annotated[
         str, typer.Option(help="auto resumes what the folder holds; never.")
     ] = "auto",
     allow: Allow = [],  # noqa: B006
+    start: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", help="Go on from the parameters of this model file."),
+    ] = None,
     threads: Threads = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before training.")] = False,
 ) -> None:
@@ -91,6 +98,7 @@ def train(
             seed=seed,
             restart=restart,
             allow=allow,
+            start=start,
             dry_run=dry_run,
         )
 

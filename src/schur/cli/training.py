@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,9 @@ import torch
 from rich.console import Console
 
 from ..atoms import config as settings
+from ..atoms.choices import as_tree, choose, describe_neighbourhood
 from ..atoms.config import RunConfig
+from ..atoms.modelfile import read_header
 from ..atoms.prepare import Prepared, prepare
 from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 from ..atoms.report import write_report
@@ -33,9 +36,10 @@ def run_training(
     valid: Sequence[Path],
     test: Sequence[Path],
     time_limit: str | None,
-    seed: int,
+    seed: int | None,
     restart: str,
     allow: Sequence[str],
+    start: Path | None,
     dry_run: bool,
 ) -> TrainedRun | None:
     """Resolves the settings, prepares the data, trains and prints what came of it.
@@ -45,22 +49,53 @@ def run_training(
     """
     if restart not in ("auto", "never"):
         raise DataError("--restart cannot be this", got=restart, expected="auto or never")
-    tree, overrides = split_words(words)
-    if model is not None:
-        overrides = [f"model.architecture={model}", *overrides]
-    tree = _with_options(tree, valid, test, time_limit, seed, allow)
-    config = settings.resolve(tree, checked_size(size), overrides)
+    options = {
+        "valid": valid,
+        "test": test,
+        "time_limit": time_limit,
+        "seed": seed,
+        "allow": allow,
+        "start": start,
+        "model": model,
+    }
     with joined_processes() as processes:
+        plan = processes.all_do(lambda: _plan(words, size, options))
         out = console(quiet=not processes.leads)
-        say(out, *config.to_yaml().splitlines())
-        prepared = processes.all_do(
-            lambda: prepare(config.data, config.model.cutoff, config.training.seed)
-        )
-        say_notes(out, prepared.notes)
-        say_findings(out, prepared.findings)
+        say(out, *plan.config.to_yaml().splitlines())
+        say_notes(out, plan.prepared.notes)
+        say_notes(out, plan.choices)
+        say_findings(out, plan.prepared.findings)
         if dry_run:
             return None
-        return train_and_tell(config, prepared, output, out, restart == "auto", processes)
+        resume = restart == "auto"
+        return train_and_tell(plan.config, plan.prepared, output, out, resume, processes)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Settings, the data, and why some settings are what they are."""
+
+    config: RunConfig
+    prepared: Prepared
+    choices: list[str]
+
+
+def _plan(words: Sequence[str], size: str, options: Mapping[str, Any]) -> _Plan:
+    tree, overrides = split_words(words)
+    tree, preset = _with_options(tree, options), checked_size(size)
+    given = settings.asked_for(tree, overrides)
+    if given.get("start") is not None:
+        tree = settings.merged({"model": read_header(given["start"])["model"]}, tree)
+    config = settings.resolve(tree, preset, overrides)
+    prepared = prepare(config.data, config.model.cutoff, config.training.seed)
+    systems = prepared.split.train
+    choices = choose(config, systems, given)
+    config = settings.resolve(tree, preset, overrides, as_tree(choices))
+    around = describe_neighbourhood(systems, config.model.cutoff)
+    lines = [around, *map(str, choices.values())]
+    if config.start is not None:
+        lines.append(f"parameters of {config.start}; its E0 move to the level of these energies")
+    return _Plan(config, prepared, lines)
 
 
 def train_and_tell(
@@ -144,20 +179,17 @@ def seconds(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def _with_options(
-    tree: dict[str, Any],
-    valid: Sequence[Path],
-    test: Sequence[Path],
-    time_limit: str | None,
-    seed: int,
-    allow: Sequence[str],
-) -> dict[str, Any]:
-    """Options over the tree; those left at their default leave a YAML file's values alone."""
-    data, training = dict(tree.get("data", {})), dict(tree.get("training", {}))
-    for name, value in (("valid", valid), ("test", test), ("allow", allow)):
-        if value:
-            data[name] = [str(item) for item in value]
-    if time_limit is not None:
-        training["time_limit"] = seconds(time_limit)
-    training.setdefault("seed", seed)
-    return {**tree, "data": data, "training": training}
+def _with_options(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options over the tree; those that were not given leave a YAML file's values alone."""
+    over: dict[str, dict[str, Any]] = {"data": {}, "training": {}, "model": {}}
+    for name in ("valid", "test", "allow"):
+        if options[name]:
+            over["data"][name] = [str(item) for item in options[name]]
+    if options["time_limit"] is not None:
+        over["training"]["time_limit"] = seconds(options["time_limit"])
+    if options["seed"] is not None:
+        over["training"]["seed"] = options["seed"]
+    if options["model"] is not None:
+        over["model"]["architecture"] = options["model"]
+    result = settings.merged(tree, {part: values for part, values in over.items() if values})
+    return result if options["start"] is None else {**result, "start": str(options["start"])}
