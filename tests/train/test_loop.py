@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,10 @@ from schur.errors import DataError, NumberError
 from schur.train.config import TrainingConfig
 from schur.train.loop import CHECKPOINT, HISTORY, Outcome, Trainer
 from schur.train.progress import Silent
+from schur.train.task import Loss
+from schur.train.tensor_file import load_tensors
 
-from .toy import Cubic, PolynomialTask
+from .toy import Cubic, PolynomialTask, Sample
 
 
 def settings(**changes: Any) -> TrainingConfig:
@@ -79,6 +86,96 @@ def test_resumes_exactly(tmp_path: Path, steps: int, amsgrad: bool) -> None:
     assert len(lines) == 1 + config.epochs
 
 
+@pytest.mark.parametrize("steps", [4, 18])
+def test_a_killed_run_resumes_exactly(tmp_path: Path, steps: int) -> None:
+    """`kill -9` in an epoch: another process goes on, and ends in the bits of an unbroken run."""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.train.killed", str(tmp_path), str(steps)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    _, header = load_tensors(tmp_path / CHECKPOINT)
+    assert header["state"]["step"] == steps - 1 and header["state"]["batch"] > 0
+    whole, outcome = train(settings())
+    resumed, finished = train(settings(), tmp_path, resume=True)
+    assert torch.equal(resumed.weight, whole.weight)
+    assert finished.steps == outcome.steps
+    assert [row["loss"] for row in finished.rows] == [row["loss"] for row in outcome.rows]
+
+
+class FillsDisk(Silent):
+    """No space on the disk from the first epoch's end on."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
+
+    def epoch(self, row: Mapping[str, int | float]) -> None:
+        """Any write to the disk fails from here."""
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch.setattr(os, "fsync", full)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run stops and says so; with space again it goes on to the same end."""
+    with monkeypatch.context() as patch:
+        patch.setattr("schur.train.loop._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        with pytest.raises(DataError, match="No space left") as caught:
+            train(settings(), tmp_path, reporter=FillsDisk(patch))
+    assert CHECKPOINT in str(caught.value) and "unchanged" in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT, HISTORY}
+    resumed, finished = train(settings(), tmp_path, resume=True)
+    assert finished.reason == "epochs"
+    assert torch.equal(resumed.weight, train(settings())[0].weight)
+
+
+class SecondInterrupt(Silent):
+    """Ctrl-C twice within a step."""
+
+    def step(self, progress: float) -> None:
+        """Presses."""
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_second_interrupt_stops_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(), reporter=SecondInterrupt())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_that_stopped_early_is_over(tmp_path: Path) -> None:
+    """Resuming it takes no further step."""
+    config = settings(epochs=500, patience=3, learning_rate=3.0, schedule="constant")
+    first, stopped = train(config, tmp_path)
+    again, resumed = train(config, tmp_path, resume=True)
+    assert resumed.reason == stopped.reason == "early stop" and resumed.steps == stopped.steps
+    assert torch.equal(first.weight, again.weight)
+
+
+def test_an_infinite_gradient_names_its_samples() -> None:
+    """A finite loss whose gradient is not: no step is taken with it."""
+
+    class Steep(PolynomialTask):
+        def loss(self, batch: Sample, stage: float) -> Loss:
+            usual = super().loss(batch, stage)
+            slope = (self.model.weight.sum() * 0.0).sqrt()  # zero, with infinite slope
+            return Loss(usual.total + slope, usual.samples, usual.names)
+
+    model = Cubic()
+    with pytest.raises(NumberError, match=r"gradient is not finite(.|\n)*sample \d+"):
+        Trainer(model, Steep(model, settings()), settings()).run()
+    assert not model.weight.any()
+
+
 def test_resume_refuses_changed_settings(tmp_path: Path) -> None:
     train(settings(), tmp_path)
     with pytest.raises(DataError, match=r"learning_rate: 0.05 then 0.1"):
@@ -94,8 +191,6 @@ def test_damaged_checkpoint_is_an_error(tmp_path: Path) -> None:
 
 
 def test_averaged_parameters_are_not_stored_as_raw(tmp_path: Path) -> None:
-    from schur.train.tensor_file import load_tensors
-
     train(settings(schedule="constant", epochs=3), tmp_path)
     tensors, _ = load_tensors(tmp_path / CHECKPOINT)
     assert not torch.equal(tensors["raw/weight"], tensors["average/weight"])

@@ -12,7 +12,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from ..errors import DataError
+from ..errors import DataError, NumberError
 from .checkpoint import RunState, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .ema import AveragedParameters
@@ -191,7 +191,9 @@ class Trainer(Generic[BatchT]):
             self.stop.made,
             time.monotonic() - self._begin,
         )
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            self.processes.each(lambda: self._blame(batch))
         self.optimiser.step()
         self.average.update()
         self.budget.step += 1
@@ -205,6 +207,15 @@ class Trainer(Generic[BatchT]):
         loss.require_finite()
         loss.total.backward()
         return len(loss.names), float(loss.total.detach())
+
+    def _blame(self, batch: BatchT | None) -> None:
+        names = [] if batch is None else self.task.loss(batch, 0.0).names
+        raise NumberError(
+            "the gradient is not finite; training has stopped",
+            got=f"a finite loss from {', '.join(names)}",
+            expected="a finite gradient",
+            remedy="look at the shortest distances in these frames",
+        )
 
     def _stopping(self) -> bool:
         """Whether Ctrl-C was pressed; several processes hear of it with the next step."""
