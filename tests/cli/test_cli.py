@@ -187,7 +187,7 @@ def test_report_is_one_page_that_needs_no_network(run: Path) -> None:
         for name in ("src", "href", "xlink:href"):
             target = attributes.get(name)
             assert target is None or target.startswith(("data:", "#"))
-    for words in ("force RMSE, test", "Configuration", "hidden: 4x0e", "least squares over 25"):
+    for words in ("force RMSE, test", "Configuration", "hidden: 4x0e", "least squares over 22"):
         assert words in text
     assert {path.name for path in (run / "out").glob("*.png")} == {
         "learning_curve.png",
