@@ -21,7 +21,7 @@ from schur.engine.schedule import schedule
 from schur.engine.sorting import out_of_range
 from schur.forms import Operand, Program, cost
 
-_DTYPES = {torch.float32: "float", torch.float64: "double"}
+DTYPES = {torch.float32: "float", torch.float64: "double"}
 # Below this many operations a call stays on one thread: waking the others costs more.
 _SERIAL_OPERATIONS = 1_000_000
 # Partial sums of one pass take at most this many bytes.
@@ -83,6 +83,12 @@ def _threads() -> int:
     return torch.get_num_threads() if os.getpid() == _process else 1
 
 
+def run_items(kernel: Any, call: ctypes.Structure, items: Any, count: int, operations: int) -> None:
+    """Hand the items of a call to a kernel, on several threads where the work is worth it."""
+    threads = _threads() if operations > _SERIAL_OPERATIONS else 1
+    _runtime().run_items(kernel, ctypes.byref(call), items, count, _parallel(), threads)
+
+
 def missing() -> str | None:
     """What this machine lacks for the C backend, or None."""
     if c_compiler.compiler() is None:
@@ -94,7 +100,7 @@ def unfit(example: Tensor) -> str | None:
     """Why the C backend cannot work on these tensors, or None."""
     if example.device.type != "cpu":
         return f"it computes on the CPU and the tensors are on {example.device}"
-    if example.dtype not in _DTYPES:
+    if example.dtype not in DTYPES:
         return f"it computes in float32 and float64 and the tensors are {example.dtype}"
     return None
 
@@ -157,7 +163,7 @@ class _Compiled:
 
     def __init__(self, program: Program, dtype: torch.dtype) -> None:
         key = f"{program.key} {dtype} {_emission()}"
-        loaded = c_compiler.library(key, lambda: source(program, _DTYPES[dtype]))
+        loaded = c_compiler.library(key, lambda: source(program, DTYPES[dtype]))
         passes = schedule(program)
         self.program = program
         self.itemsize = dtype.itemsize

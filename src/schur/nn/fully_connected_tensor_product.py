@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from schur.engine import Routine
-from schur.nn.blockwise import BlockMap, BlockPath, block_linear
+from schur.engine.block_map import BlockMap, BlockPath
+from schur.nn.blockwise import block_linear
 from schur.nn.tensor_product import TensorProduct
 from schur.products import Instruction, fully_connected, tensor_product
 from schur.reps import Irreps

@@ -11,10 +11,11 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from schur.engine import Routine
+from schur.engine.block_map import BlockMap, BlockPath, RowGroups
 from schur.engine.sorting import as_index, check_bounds
 from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.forms import Block, Factor, Form, Operand, Path
-from schur.nn.blockwise import BlockMap, BlockPath, RowGroups, block_linear
+from schur.nn.blockwise import block_linear
 from schur.nn.species import checked_species
 from schur.nn.tensor_product import broadcast_lead, rows_of, weight_policy
 from schur.reps import Irreps

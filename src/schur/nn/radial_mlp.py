@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from schur.engine.block_map import BlockMap, BlockPath
 from schur.errors import DtypeError, ShapeError
-from schur.nn.blockwise import BlockMap, BlockPath, block_linear
+from schur.nn.blockwise import block_linear
 from schur.nn.second_moment import ScalarFunction, second_moment_scale
 
 
