@@ -88,7 +88,8 @@ def test_train_writes_everything(run: Path) -> None:
     out = run / "out"
     names = {path.name for path in out.iterdir()}
     assert names >= {"model.schur", "config.yaml", "history.csv", "metrics.json", "metrics.csv"}
-    metrics = json.loads((out / "metrics.json").read_text())
+    strict = json.JSONDecoder(parse_constant=pytest.fail)  # NaN is no JSON
+    metrics = strict.decode((out / "metrics.json").read_text())
     assert metrics["epochs"] == 3 and set(metrics["errors"]) == {"train", "valid", "test"}
     rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]

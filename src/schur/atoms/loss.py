@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal, Self
+
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from ..train.task import Loss
@@ -16,13 +18,16 @@ class LossConfig(BaseModel):
 
         L = mean_s w_s [ λ_E ρ((E_s - Ê_s) / N_s) + λ_F mean_i ρ(F_i - F̂_i) + λ_S ρ(σ - σ̂) ]
 
-    with ρ(x) = x², or Huber's function where `huber` is given (twice its usual value, so that
-    both agree near zero). Unknown labels add nothing.
+    with ρ(x) the mean of x² over components; of Huber's function where `huber` is given (twice
+    its usual value, so that both agree near zero); or, for `norms`, the Euclidean norm |x| of an
+    atom's force, a stress, an energy per atom, which gives outliers the least weight. Unknown
+    labels add nothing.
 
     Args:
         energy, forces, stress: λ in the first stage, for eV, eV/Å and eV/Å^3.
         late_energy: λ_E at the end of the run; over the second stage it goes there
             geometrically.
+        penalty: `squares` (which `huber` bends) or `norms`.
         huber: errors above this many eV (eV/Å) count linearly; None for squares.
     """
 
@@ -32,7 +37,14 @@ class LossConfig(BaseModel):
     forces: float = Field(default=1.0, ge=0)
     stress: float = Field(default=0.0, ge=0)
     late_energy: float = Field(default=50.0, ge=0)
+    penalty: Literal["squares", "norms"] = "squares"
     huber: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_penalty(self) -> Self:
+        if self.penalty == "norms" and self.huber is not None:
+            raise ValueError("huber bends squares; leave it out for norms")
+        return self
 
 
 def potential_loss(potential: Potential, batch: Batch, config: LossConfig, stage: float) -> Loss:
@@ -47,14 +59,14 @@ def potential_loss(potential: Potential, batch: Batch, config: LossConfig, stage
     predicted = potential(batch, forces=True, stress=config.stress > 0, differentiable=True)
     weight = config.energy ** (1.0 - stage) * config.late_energy**stage
     per_atom = _error(predicted.energies, batch.energies) / batch.sizes
-    samples = weight * _penalty(per_atom, config.huber)
+    samples = weight * _penalty(per_atom[:, None], config)
     assert predicted.forces is not None  # asked for above
-    by_atom = _penalty(_error(predicted.forces, batch.forces), config.huber).mean(1).double()
+    by_atom = _penalty(_error(predicted.forces, batch.forces), config).double()
     summed = torch.zeros_like(samples).index_add(0, batch.system, by_atom)
     samples = samples + config.forces * summed / batch.sizes
     if predicted.stresses is not None:
-        by_component = _penalty(_error(predicted.stresses, batch.stresses), config.huber)
-        samples = samples + config.stress * by_component.mean((1, 2))
+        tensile = _error(predicted.stresses, batch.stresses).flatten(1)
+        samples = samples + config.stress * _penalty(tensile, config)
     samples = samples * batch.weights
     return Loss(samples.mean(), samples.detach(), batch.origins)
 
@@ -64,8 +76,12 @@ def _error(predicted: Tensor, label: Tensor) -> Tensor:
     return torch.where(torch.isnan(label), torch.zeros_like(predicted), predicted - label)
 
 
-def _penalty(error: Tensor, huber: float | None) -> Tensor:
-    if huber is None:
-        return error.square()
+def _penalty(error: Tensor, config: LossConfig) -> Tensor:
+    """(n, components) -> (n,)."""
+    if config.penalty == "norms":
+        return torch.linalg.vector_norm(error, dim=1)
+    if config.huber is None:
+        return error.square().mean(1)
     size = error.abs()
-    return torch.where(size <= huber, size.square(), huber * (2 * size - huber))
+    bent = config.huber * (2 * size - config.huber)
+    return torch.where(size <= config.huber, size.square(), bent).mean(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import platform
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from .. import __version__
 from ..errors import DataError
 from ..models.registry import config_of
+from ..train.json_text import json_text, without_nan
 from ..train.loop import Outcome, Trainer
 from ..train.processes import Processes
 from ..train.progress import Column, Reporter
@@ -158,10 +158,9 @@ def _open_folder(directory: Path, config: RunConfig, write: bool) -> None:
 
 def write_run(run: TrainedRun, directory: Path) -> None:
     """Model file, metrics as JSON and as CSV."""
-    summary = run.summary()
+    summary = without_nan(run.summary())
     save_potential(directory / MODEL, run.potential, summary)
-    text = json.dumps(summary, indent=2, default=float)
-    (directory / METRICS_JSON).write_text(text + "\n", encoding="utf-8")
+    (directory / METRICS_JSON).write_text(json_text(summary) + "\n", encoding="utf-8")
     write_metrics_csv(directory / METRICS_CSV, run.evaluations)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..atoms.modelfile import load_potential, read_header
 from ..atoms.preflight import non_finite_labels
 from ..atoms.run import METRICS_CSV, METRICS_JSON, write_metrics_csv
 from ..atoms.sources import read_frames
+from ..train.json_text import json_text
 from .tables import console, element_table, error_table, say
 
 
@@ -40,7 +40,7 @@ def run_evaluation(model: Path, files: Sequence[Path], output: Path | None) -> N
     say(out, f"{atoms} atoms in {result.seconds:.2f} s")
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"model": str(model), "errors": {name: result.summary()}}, indent=2)
+        text = json_text({"model": str(model), "errors": {name: result.summary()}})
         (output / METRICS_JSON).write_text(text + "\n", encoding="utf-8")
         write_metrics_csv(output / METRICS_CSV, {name: result})
 

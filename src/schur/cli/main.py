@@ -80,6 +80,9 @@ def train(
         typer.Option("--from", help="Go on from the parameters of this model file."),
     ] = None,
     threads: Threads = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before training.")] = False,
 ) -> None:
     """Train a potential: schur train data.xyz."""
@@ -99,6 +102,7 @@ def train(
             restart=restart,
             allow=allow,
             start=start,
+            tensorboard=tensorboard,
             dry_run=dry_run,
         )
 

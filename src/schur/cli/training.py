@@ -21,8 +21,12 @@ from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
 from ..train.processes import Processes, joined_processes
-from ..train.progress import ConsoleReporter
+from ..train.progress import ConsoleReporter, Reporter
+from ..train.tensorboard import Reporters, TensorBoardReporter
 from .tables import console, element_table, error_table, say, say_findings, say_notes
+
+TENSORBOARD = "tensorboard"
+"""Folder of event files in the folder of a run."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
@@ -40,6 +44,7 @@ def run_training(
     restart: str,
     allow: Sequence[str],
     start: Path | None,
+    tensorboard: bool,
     dry_run: bool,
 ) -> TrainedRun | None:
     """Resolves the settings, prepares the data, trains and prints what came of it.
@@ -67,8 +72,11 @@ def run_training(
         say_findings(out, plan.prepared.findings)
         if dry_run:
             return None
+        told: list[Reporter] = []
+        if tensorboard and processes.leads:
+            told.append(TensorBoardReporter(output / TENSORBOARD))
         resume = restart == "auto"
-        return train_and_tell(plan.config, plan.prepared, output, out, resume, processes)
+        return train_and_tell(plan.config, plan.prepared, output, out, resume, processes, told)
 
 
 @dataclass(frozen=True)
@@ -105,9 +113,10 @@ def train_and_tell(
     out: Console,
     resume: bool,
     processes: Processes | None = None,
+    told: Sequence[Reporter] = (),
 ) -> TrainedRun:
-    """Trains with progress and prints the errors on all sets."""
-    reporter = ConsoleReporter(out, COLUMNS)
+    """Trains with progress, which further reporters are told too, and prints all errors."""
+    reporter = Reporters([ConsoleReporter(out, COLUMNS), *told])
     run = train_potential(config, prepared, output, reporter, resume, processes)
     if processes is not None and not processes.leads:
         return run
