@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schur.atoms import page as html
-from schur.atoms.dynamics_figures import log_pictures, read_log, structure_pictures
+from schur.atoms.dynamics_figures import log_pictures, require_rows, structure_pictures
 from schur.atoms.evaluate import Predictions, compare
 from schur.atoms.figures import error_pictures, learning_curve
 from schur.atoms.findings import Finding
@@ -106,17 +106,10 @@ def test_log_of_dynamics(tmp_path: Path) -> None:
         {"time_fs": 10.0 * k, "potential_eV": -1.0, "total_eV": -0.5, "temperature_K": 300.0 + k}
         for k in range(20)
     ]
-    path = tmp_path / "dynamics.csv"
-    lines = [",".join(rows[0]), *(",".join(str(v) for v in row.values()) for row in rows)]
-    path.write_text("\n".join(lines) + "\n")
-    assert read_log(path) == rows
     (picture,) = log_pictures(rows, 3, 300.0)
     assert picture.save(tmp_path).stat().st_size > 10000
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="no log of dynamics"):
-        read_log(tmp_path / "other.csv")
-    with pytest.raises(DataError, match="cannot be read"):
-        read_log(tmp_path / "absent.csv")
+        require_rows([{"a": 1.0}], tmp_path)
 
 
 def test_structures_beside_data() -> None:

@@ -115,6 +115,7 @@ def test_eval_agrees_with_the_run(run: Path, tmp_path: Path) -> None:
     parts = [(e["total"]["systems"], e["total"]["forces_rmse_meV_per_A"]) for e in errors.values()]
     whole = (sum(n * rmse**2 for n, rmse in parts) / sum(n for n, _ in parts)) ** 0.5
     assert found["forces_rmse_meV_per_A"] == pytest.approx(whole, rel=1e-5)
+    assert (tmp_path / "parity_forces.png").exists()
 
 
 def test_info(run: Path) -> None:
@@ -213,10 +214,54 @@ def test_md_moves_and_reports(run: Path, tmp_path: Path) -> None:
     words = ["md", run / "out" / "model.schur", run / "data.xyz", "-o", tmp_path]
     result = schur(*words, "--ensemble", "nve", "--steps", 20, "--temperature", 30, "interval=5")
     assert result.exit_code == 0, result.output
-    assert "drift of the total energy" in result.output
+    assert "drift of the energy" in result.output
     assert len((tmp_path / "dynamics.csv").read_text().splitlines()) == 6
+    assert yaml.safe_load((tmp_path / "dynamics.yaml").read_text())["interval"] == 5
+    assert (tmp_path / "dynamics.png").stat().st_size > 10000
+    assert max(len(line) for line in result.output.splitlines() if "wrote" not in line) <= 80
     wrong = schur(*words, "--ensemble", "nvx")
     assert wrong.exit_code == 1 and "ensemble" in wrong.output
+    alone = schur("md", run / "data.xyz")
+    assert alone.exit_code == 1 and "what shall move" in alone.output
+
+
+def test_md_of_a_committee_stops_where_it_disagrees(run: Path, tmp_path: Path) -> None:
+    model, data = run / "out" / "model.schur", run / "data.xyz"
+    other = schur("train", data, "-o", tmp_path / "other", "--seed", 1, *TINY)
+    assert other.exit_code == 0, other.output
+    words = [model, data, "--model", tmp_path / "other" / "model.schur", "-o", tmp_path / "md"]
+    settings = ["--steps", 10, "--temperature", 30, "interval=5"]
+    result = schur("md", *words, *settings)
+    assert result.exit_code == 0, result.output
+    (first, *_) = csv.DictReader((tmp_path / "md" / "dynamics.csv").read_text().splitlines())
+    deviation = float(first["force_deviation_eV_A"])
+    assert deviation > 0 and "committee of 2" in result.output
+    stopped = schur("md", *words, *settings, "--max-deviation", deviation / 2)
+    assert stopped.exit_code == 1 and "committee disagree" in stopped.output
+    assert (tmp_path / "md" / "stopped.xyz").exists()
+    same = schur("md", model, model, data, "-o", tmp_path / "same", *settings)
+    (first, *_) = csv.DictReader((tmp_path / "same" / "dynamics.csv").read_text().splitlines())
+    assert same.exit_code == 0 and float(first["force_deviation_eV_A"]) == 0.0
+
+
+def test_plot_draws_what_is_there(run: Path, tmp_path: Path) -> None:
+    said = tmp_path / "said.xyz"
+    schur("predict", run / "out" / "model.schur", run / "data.xyz", "-o", said)
+    md = ["--steps", 10, "--temperature", 30, "interval=5", "-o", tmp_path / "md"]
+    schur("md", run / "out" / "model.schur", run / "data.xyz", *md)
+    result = schur("plot", run / "out", said, tmp_path / "md", "-o", tmp_path / "pictures")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        "learning_curve.png",
+        "parity_energy.png",
+        "parity_forces.png",
+        "force_errors.png",
+        "dynamics.png",
+        "structure.png",
+    }
+    for nothing, words in ((tmp_path, "nothing to draw"), (run / "data.xyz", "no predictions")):
+        wrong = schur("plot", nothing)
+        assert wrong.exit_code == 1 and words in wrong.output
 
 
 def test_relax_lowers_the_energy_or_says_so(run: Path, tmp_path: Path) -> None:

@@ -107,4 +107,6 @@ def system_of(atoms: Atoms) -> System:
         >>> system_of(Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])).formula
         'H2'
     """
-    return System(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, origin="the atoms")
+    return System(
+        atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, origin="the structure"
+    )

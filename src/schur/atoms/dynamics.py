@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import numpy as np
+import yaml
 from ase import Atoms, units
 from ase.md.langevin import Langevin
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
@@ -26,7 +27,8 @@ from .units import GIGAPASCAL, MILLI
 Ensemble = Literal["nve", "langevin", "nose-hoover", "npt"]
 Row = dict[str, float]
 
-TRAJECTORY, LOG, STOPPED = "trajectory.xyz", "dynamics.csv", "stopped.xyz"
+TRAJECTORY, LOG, SETTINGS = "trajectory.xyz", "dynamics.csv", "dynamics.yaml"
+STOPPED = "stopped.xyz"
 
 _LOOK = 10  # steps between looks at temperature and numbers, where the interval is longer
 
@@ -145,7 +147,7 @@ def run_dynamics(
     directory: Path,
     told: Callable[[Row], None] | None = None,
 ) -> DynamicsResult:
-    """Moves a copy of the atoms; writes `trajectory.xyz` and `dynamics.csv`.
+    """Moves a copy of the atoms; writes `trajectory.xyz`, `dynamics.csv`, `dynamics.yaml`.
 
     Every interval the structure is looked at. What was written up to a failure stays, and the
     structure that failed is in `stopped.xyz`. Exceptions of the calculator and of `told` end the
@@ -173,6 +175,7 @@ def run_dynamics(
     trajectory, log = directory / TRAJECTORY, directory / LOG
     trajectory.write_text("")
     (directory / STOPPED).unlink(missing_ok=True)
+    (directory / SETTINGS).write_text(yaml.safe_dump(config.model_dump(), sort_keys=False))
     rows: list[Row] = []
     with open(log, "w", newline="", encoding="utf-8") as stream:
         write = _row_writer(stream)

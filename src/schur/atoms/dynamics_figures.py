@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,23 +30,7 @@ def dynamics_pictures(result: DynamicsResult, data: Sequence[System] = ()) -> li
     return [*log_pictures(result.rows, result.atoms, target), *structure_pictures(systems, data)]
 
 
-def read_log(path: Path) -> list[Row]:
-    """The rows of a `dynamics.csv`.
-
-    Raises:
-        DataError: a file that is none.
-    """
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read", got=str(error), expected="a dynamics.csv"
-        ) from error
-    return require_rows(rows, path)
-
-
-def require_rows(rows: list[Row], path: Path) -> list[Row]:
+def require_rows(rows: Sequence[Row], path: Path) -> Sequence[Row]:
     """The rows, where they are those of a log of dynamics.
 
     Raises:
@@ -62,12 +45,12 @@ def require_rows(rows: list[Row], path: Path) -> list[Row]:
     return rows
 
 
-def log_pictures(rows: Sequence[Row], atoms: int, target: float | None) -> list[Picture]:
+def log_pictures(rows: Sequence[Row], atoms: int | None, target: float | None) -> list[Picture]:
     """Temperature and energies by time, and what else the log holds.
 
     Args:
         rows: of the log.
-        atoms: number of atoms; energies are shown for each of them.
+        atoms: number of atoms; energies are shown for each of them where it is known.
         target: temperature that was asked for, K.
     """
     times = np.array([row["time_fs"] for row in rows])
@@ -91,10 +74,10 @@ def log_pictures(rows: Sequence[Row], atoms: int, target: float | None) -> list[
             ("potential_eV", "potential", VALID),
             ("total_eV", "total", TEST),
         ):
-            energy = MILLI * (values(key) - rows[0][key]) / atoms
+            energy = MILLI * (values(key) - rows[0][key]) / (atoms or 1)
             axes.plot(times, energy, color=colour, linewidth=0.8, label=name)
         legend(axes, loc="best")
-        label(axes, "Energy since the start", f"time, {unit}", "ΔE, meV/atom")
+        label(axes, "Energy since the start", f"time, {unit}", f"ΔE, meV{'/atom' if atoms else ''}")
 
     panels: list[Draw] = [temperature, spread, energies]
     for key, title, name in (
@@ -108,7 +91,7 @@ def log_pictures(rows: Sequence[Row], atoms: int, target: float | None) -> list[
 
 
 def _draw_temperatures(
-    axes: Any, temperatures: np.ndarray, atoms: int, target: float | None
+    axes: Any, temperatures: np.ndarray, atoms: int | None, target: float | None
 ) -> None:
     """How often each temperature occurs, beside the law of the canonical ensemble.
 
@@ -117,7 +100,7 @@ def _draw_temperatures(
     second_half = temperatures[len(temperatures) // 2 :]
     bins = min(max(int(len(second_half) ** 0.5), 6), 30)
     axes.hist(second_half, bins=bins, density=True, color=TEST, alpha=0.55, label="second half")
-    if target is not None:
+    if target is not None and atoms is not None:
         half = 1.5 * atoms
         places = np.linspace(0.2, 2.2, 300) if atoms < 20 else np.linspace(0.6, 1.4, 300)
         log = half * np.log(half) - math.lgamma(half) + (half - 1) * np.log(places) - half * places

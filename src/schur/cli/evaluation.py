@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
+from rich.console import Console
+
+from ..atoms import picture
 from ..atoms.batch import AtomicDataset
 from ..atoms.elements import SYMBOLS
-from ..atoms.evaluate import evaluate
+from ..atoms.evaluate import Evaluation, evaluate
+from ..atoms.figures import error_pictures
 from ..atoms.findings import require
 from ..atoms.labels import is_isolated_atom, label_frames
 from ..atoms.modelfile import load_potential, read_header
+from ..atoms.potential import Potential
 from ..atoms.preflight import non_finite_labels
 from ..atoms.run import METRICS_CSV, METRICS_JSON, write_metrics_csv
 from ..atoms.sources import read_frames
@@ -20,29 +24,58 @@ from .tables import console, element_table, error_table, say
 
 
 def run_evaluation(model: Path, files: Sequence[Path], output: Path | None) -> None:
-    """Prints the errors of a potential on files, and writes them where a folder is given.
+    """Prints the errors of a potential on each of the files.
+
+    With a folder it writes them there too, with pictures where matplotlib is installed.
 
     Raises:
         DataError: a model or a file that cannot be used.
     """
     potential = load_potential(model)
     out = console()
-    systems, report = label_frames(chain.from_iterable(read_frames(path) for path in files))
-    say(out, *[line for line in report.lines() if not line.endswith("absent")])
+    evaluations = {name: _evaluate(potential, path, out) for name, path in _named(files).items()}
+    say(out, "", *error_table(evaluations))
+    for name, result in evaluations.items():
+        if len(evaluations) > 1:
+            say(out, f"{name}:")
+        say(out, *element_table(result))
+    atoms = sum(len(s) for e in evaluations.values() for s in e.predictions.systems)
+    seconds = sum(e.seconds for e in evaluations.values())
+    say(out, f"{atoms} atoms in {seconds:.2f} s, {1e6 * seconds / max(atoms, 1):.0f} µs an atom")
+    if output is not None:
+        for path in _write(output, model, evaluations):
+            say(out, f"wrote {path}")
+
+
+def _named(files: Sequence[Path]) -> dict[str, Path]:
+    """Each file under its stem, or its whole path where two stems are alike."""
+    stems = [path.stem for path in files]
+    alone = len(set(stems)) == len(stems)
+    return {stem if alone else str(path): path for stem, path in zip(stems, files, strict=True)}
+
+
+def _evaluate(potential: Potential, path: Path, out: Console) -> Evaluation:
+    systems, report = label_frames(read_frames(path))
+    lines = [line for line in report.lines() if not line.endswith("absent")]
+    say(out, *[f"{path.name}: {line}" for line in lines])
     require([*report.findings, *non_finite_labels(systems)])
     molecules = [system for system in systems if not is_isolated_atom(system)]
     dtype = next(potential.parameters()).dtype
-    dataset = AtomicDataset(molecules, potential.elements, potential.cutoff, dtype)
-    result = evaluate(potential, dataset)
-    name = files[0].stem if len(files) == 1 else "all files"
-    say(out, "", *error_table({name: result}), *element_table(result))
-    atoms = sum(len(system) for system in molecules)
-    say(out, f"{atoms} atoms in {result.seconds:.2f} s")
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        text = json_text({"model": str(model), "errors": {name: result.summary()}})
-        (output / METRICS_JSON).write_text(text + "\n", encoding="utf-8")
-        write_metrics_csv(output / METRICS_CSV, {name: result})
+    return evaluate(
+        potential, AtomicDataset(molecules, potential.elements, potential.cutoff, dtype)
+    )
+
+
+def _write(folder: Path, model: Path, evaluations: dict[str, Evaluation]) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    errors = {name: result.summary() for name, result in evaluations.items()}
+    text = json_text({"model": str(model), "errors": errors})
+    (folder / METRICS_JSON).write_text(text + "\n", encoding="utf-8")
+    write_metrics_csv(folder / METRICS_CSV, evaluations)
+    written = [folder / METRICS_JSON, folder / METRICS_CSV]
+    if picture.available():
+        written += [drawn.save(folder) for drawn in error_pictures(evaluations)]
+    return written
 
 
 def run_info(model: Path) -> None:

@@ -130,7 +130,7 @@ def evaluate(
     files: Annotated[list[Path], typer.Argument(help="Labelled structures, extended XYZ.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("-o", "--output", help="Folder for metrics.json and metrics.csv."),
+        typer.Option("-o", "--output", help="Folder for metrics as JSON and CSV, and pictures."),
     ] = None,
 ) -> None:
     """Compare a potential with labelled structures."""
@@ -183,21 +183,30 @@ def predict(
 
 @app.command()
 def md(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
-    start: Annotated[Path, typer.Argument(help="A structure; the last frame of its file.")],
     words: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(help="key=value: friction, damping, pressure, interval ..."),
-    ] = None,
+        list[str],
+        typer.Argument(
+            metavar="MODEL... STRUCTURE [KEY=VALUE]...",
+            help="Model file (several are a committee), a file whose last frame is the start, "
+            "then key=value: friction, damping, pressure, interval, bonds ...",
+        ),
+    ],
+    model: Annotated[list[Path], typer.Option(help="A further model of the committee.")] = [],  # noqa: B006
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("schur-md"),
     ensemble: Annotated[str, typer.Option(help="nve, langevin, nose-hoover or npt.")] = "langevin",
     temperature: Annotated[float, typer.Option(help="K")] = 300.0,
     timestep: Annotated[float, typer.Option(help="fs")] = 0.5,
     steps: Annotated[int, typer.Option(help="How many.")] = 2000,
     seed: Seed = 0,
+    max_deviation: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="eV/Å between the committee's forces on an atom, beyond which to stop."),
+    ] = None,
+    threads: Threads = None,
 ) -> None:
-    """Run molecular dynamics with a potential."""
+    """Run molecular dynamics: schur md model.schur start.xyz."""
     from .moving import run_md
+    from .training import use_threads
 
     settings = {
         "ensemble": ensemble,
@@ -205,9 +214,31 @@ def md(
         "timestep": timestep,
         "steps": steps,
         "seed": seed,
+        "max_deviation": max_deviation,
     }
     with honest_errors():
-        run_md(model, start, output, settings, words or [])
+        use_threads(threads)
+        run_md(model, output, settings, words)
+
+
+@app.command()
+def plot(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of train and md, history.csv, dynamics.csv, files of schur predict."
+        ),
+    ],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", help="Folder for the PNG files; beside them by default."),
+    ] = None,
+) -> None:
+    """Draw learning curves, parity, errors and logs of dynamics as PNG."""
+    from .plotting import run_plot
+
+    with honest_errors():
+        run_plot(paths, output)
 
 
 @app.command()
