@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from schur.atoms.batch import AtomicDataset
+from schur.atoms.census import Census
 from schur.atoms.evaluate import batches_of_atoms
 from schur.atoms.prepare import scale_and_shift
 from schur.atoms.reference import reference_energies
@@ -89,7 +90,7 @@ def test_equal_frames_stay_together() -> None:
     for seed in range(5):
         parts = split_systems(systems, valid=0.1, test=0.2, seed=seed)
         train = {s.positions.tobytes() for s in parts.train}
-        assert not train & {s.positions.tobytes() for s in parts.valid + parts.test}
+        assert not train & {s.positions.tobytes() for s in [*parts.valid, *parts.test]}
 
 
 def test_too_few_frames_to_split() -> None:
@@ -124,5 +125,5 @@ def test_scale_and_shift() -> None:
     forces = np.array([[0, 0, 3.0], [0, 0, -3.0]])
     systems = [molecule([1, 1], s, energy=-30.0 - s, forces=forces) for s in (1, 3)]
     reference = reference_energies(systems, [System([1], [[0, 0, 0]], energy=-14.0)])
-    scale, shift = scale_and_shift(systems, reference)
+    scale, shift = scale_and_shift(Census.of(systems), np.arange(2), reference)
     assert scale == pytest.approx(np.sqrt(3.0)) and shift == pytest.approx(-2.0)

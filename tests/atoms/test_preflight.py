@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from schur.atoms.census import Census
 from schur.atoms.findings import Finding, require
 from schur.atoms.frame import Frame
-from schur.atoms.labels import is_isolated_atom, label_frames
-from schur.atoms.preflight import inspect, inspect_split, lonely_atoms
+from schur.atoms.isolated import is_isolated_atom
+from schur.atoms.labels import label_frames
+from schur.atoms.preflight import inspect, inspect_parts
 from schur.atoms.reference import ReferenceEnergies, reference_energies
-from schur.atoms.split import Split
+from schur.atoms.split import Parts, Split
 from schur.atoms.system import System
 from schur.errors import DataError
 
@@ -51,6 +54,7 @@ FAULTS: dict[str, list[System]] = {
     "non-finite-labels": frames(energy=float("nan")),
     "close-atoms": frames(positions=np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.9, 0]])),
     "cell": frames(pbc=True),
+    "cell ": frames(pbc=True, cell=np.array([[5.0, 0, 0], [5.0, 0, 0], [0, 0, 5.0]])),
     "left-handed-cell": frames(pbc=True, cell=-5 * np.eye(3)),
     "dummy-cell": frames(pbc=True, cell=20 * np.eye(3)),
     "stress-units": frames(stress=np.diag([30.0, 20.0, 10.0])),
@@ -58,10 +62,18 @@ FAULTS: dict[str, list[System]] = {
 }
 
 
+def inspect_split(split: Split) -> list[Finding]:
+    """Findings between the sets, from their census."""
+    sets = [split.train, split.valid, split.test]
+    ends = np.cumsum([0, *map(len, sets)])
+    census = Census.of([system for part in sets for system in part])
+    return inspect_parts(census, Parts(*(np.arange(a, b) for a, b in pairwise(ends))))
+
+
 @pytest.mark.parametrize("code", FAULTS)
 def test_fault_is_found_and_named(code: str) -> None:
     findings = inspect(FAULTS[code], REFERENCE)
-    assert [finding.code for finding in findings] == [code]
+    assert [finding.code for finding in findings] == [code.strip()]
     assert findings[0].frames == ("frame 3",)
 
 
@@ -81,9 +93,9 @@ def test_duplicates_are_noted() -> None:
 
 def test_atoms_without_neighbours_are_noted() -> None:
     far = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 30.0, 0]])
-    findings = lonely_atoms(frames(positions=far), cutoff=5.0)
+    findings = inspect(frames(positions=far), REFERENCE, cutoff=5.0)
     assert [(f.code, f.frames) for f in findings] == [("lonely-atoms", ("frame 3",))]
-    assert lonely_atoms(frames(), cutoff=5.0) == []
+    assert inspect(frames(), REFERENCE, cutoff=5.0) == []
 
 
 def in_hartree() -> list[System]:

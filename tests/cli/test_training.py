@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import yaml
 
-from schur.atoms.extxyz import Frame, write_frames
+from schur.atoms.extxyz import write_frames
+from schur.atoms.frame import Frame
 
 from .test_cli import TINY, schur, springs
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import DataError
 from .elements import SYMBOLS
 from .neighbours import NeighbourList, neighbour_list
+from .streaming import StreamedSystems
 from .system import System
 
 
@@ -67,15 +68,30 @@ class _Entry:
     species: np.ndarray
     half: NeighbourList
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays and of the objects that hold them."""
+        s, half = self.system, self.half
+        labels = [array for array in (s.forces, s.stress) if array is not None]
+        pairs = [half.senders, half.receivers, half.shifts, half.vectors]
+        arrays = [s.numbers, s.positions, s.cell, s.pbc, self.species, *labels, *pairs]
+        return sum(array.nbytes for array in arrays) + _OBJECTS
+
+
+_OBJECTS = 3000  # bytes; a dozen arrays without their numbers, and what refers to them
+
 
 class AtomicDataset:
     """Systems with their neighbour lists, made once and joined into batches on demand.
 
     Args:
-        systems: in order.
+        systems: in order. Streamed ones are read, and their neighbour lists made, when a batch
+            asks for them; of these as many are kept for the next time as memory allows.
         elements: atomic numbers that the model knows, ascending.
         cutoff: Å.
         dtype: number type of vectors and forces in the batches.
+        memory: bytes for streamed systems that are kept.
+        pairs: directed pairs of neighbours of all systems, where they have been counted.
 
     Raises:
         DataError: a system with an element that is not among `elements`.
@@ -95,35 +111,61 @@ class AtomicDataset:
         elements: Sequence[int],
         cutoff: float,
         dtype: torch.dtype = torch.float32,
+        memory: int = 10**9,
+        pairs: int | None = None,
     ) -> None:
         self.elements = tuple(int(z) for z in elements)
         self.cutoff = float(cutoff)
         self.dtype = dtype
-        self._entries = [self._entry(system) for system in systems]
+        self.systems = systems
+        self._room = memory
+        self._pairs = pairs
+        self._entries: dict[int, _Entry] = {}
+        if isinstance(systems, StreamedSystems):
+            self.sizes, self.stressed = systems.sizes, bool(systems.stressed.any())
+        else:
+            self._entries = {k: self._made(system) for k, system in enumerate(systems)}
+            self.sizes = np.array([len(system) for system in systems], dtype=np.int64)
+            self.stressed = any(system.stress is not None for system in systems)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.systems)
 
-    @property
-    def systems(self) -> list[System]:
-        """The systems in order."""
-        return [entry.system for entry in self._entries]
-
-    def _entry(self, system: System) -> _Entry:
+    def _made(self, system: System) -> _Entry:
         return _Entry(
             system,
             species_index(system, self.elements),
             neighbour_list(system, self.cutoff).one_of_each(),
         )
 
+    def _entry(self, index: int) -> _Entry:
+        entry = self._entries.get(index)
+        if entry is None:
+            entry = self._made(self.systems[index])
+            # Frames come in a new order each epoch: the first that fit serve as well as any.
+            size = entry.nbytes
+            if size <= self._room:
+                self._room -= size
+                self._entries[index] = entry
+        return entry
+
     def mean_neighbours(self) -> float:
         """Mean number of neighbours of an atom, over all systems."""
-        atoms = sum(len(entry.system) for entry in self._entries)
-        return 2 * sum(len(entry.half) for entry in self._entries) / max(atoms, 1)
+        if self._pairs is None:
+            self._pairs = 2 * sum(len(self._entry(k).half) for k in range(len(self)))
+        return self._pairs / max(int(self.sizes.sum()), 1)
+
+    def thinned(self, count: int) -> AtomicDataset:
+        """At most so many systems, evenly spaced where they are streamed; else all of them."""
+        if not isinstance(self.systems, StreamedSystems) or len(self) <= count:
+            return self
+        which = np.linspace(0, len(self) - 1, count).round().astype(np.int64)
+        systems = self.systems.chosen(which)
+        return AtomicDataset(systems, self.elements, self.cutoff, self.dtype, self._room)
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Joins the systems of these indices."""
-        entries = [self._entries[int(i)] for i in indices]
+        entries = [self._entry(int(i)) for i in indices]
         sizes = np.array([len(entry.system) for entry in entries])
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         edges = [

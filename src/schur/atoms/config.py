@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +28,9 @@ class DataConfig(BaseModel):
             twentieth for validation, but at least 5 frames (a sixth of few) and at most 500.
         energy_key, forces_key, stress_key, virial_key: label names, or None to search.
         allow: codes of findings that shall not stop the run.
+        stream: leave frames on disk and read them on demand: always, never, or auto where the
+            files have more than half a gigabyte.
+        cache_gb: of each streamed set, what is kept in memory with its neighbour lists, GB.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +45,8 @@ class DataConfig(BaseModel):
     stress_key: str | None = None
     virial_key: str | None = None
     allow: tuple[str, ...] = ()
+    stream: Literal["auto", "always", "never"] = "auto"
+    cache_gb: float = Field(default=1.0, ge=0)
 
     def keys(self) -> dict[str, Sequence[str]]:
         """The label names that were given, for `label_frames`."""

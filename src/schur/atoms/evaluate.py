@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class SystemErrors:
 class Predictions:
     """What a potential says of each system, in order; arrays as plain numpy in eV, eV/Å."""
 
-    systems: list[System] = field(default_factory=list)
+    systems: Sequence[System] = field(default_factory=list)
     energies: list[float] = field(default_factory=list)
     atom_energies: list[np.ndarray] = field(default_factory=list)
     forces: list[np.ndarray] = field(default_factory=list)
@@ -116,24 +117,23 @@ def predict(
     return result
 
 
-def batches_of_atoms(dataset: AtomicDataset, atoms: int) -> list[Batch]:
+def batches_of_atoms(dataset: AtomicDataset, atoms: int) -> Iterator[Batch]:
     """All systems in order, in batches of about so many atoms."""
     groups: list[list[int]] = []
     filled = atoms
-    for index, system in enumerate(dataset.systems):
-        if filled + len(system) > atoms or not groups:
+    for index, size in enumerate(dataset.sizes.tolist()):
+        if filled + size > atoms or not groups:
             groups.append([])
             filled = 0
         groups[-1].append(index)
-        filled += len(system)
-    return [dataset.batch(group) for group in groups]
+        filled += size
+    return (dataset.batch(group) for group in groups)
 
 
 def evaluate(potential: Potential, dataset: AtomicDataset) -> Evaluation:
     """Compares a potential with the labels of a data set, in float64 sums."""
-    stress = any(system.stress is not None for system in dataset.systems)
     begin = time.perf_counter()
-    said = predict(potential, dataset, stress=stress)
+    said = predict(potential, dataset, stress=dataset.stressed)
     return compare(said, time.perf_counter() - begin)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import DataError
 
@@ -18,6 +18,7 @@ class Finding:
         message: what was found, in one sentence with numbers.
         frames: where, by origin; the first few are shown.
         remedy: what to do about it.
+        count: in how many frames, where `frames` names but the first of them.
     """
 
     code: str
@@ -25,15 +26,47 @@ class Finding:
     message: str
     frames: tuple[str, ...] = ()
     remedy: str = ""
+    count: int | None = None
 
     def __str__(self) -> str:
         lines = [f"[{self.code}] {self.message}"]
         if self.frames:
-            more = f" and {len(self.frames) - 3} more" if len(self.frames) > 3 else ""
+            rest = (self.count or len(self.frames)) - len(self.frames[:3])
+            more = f" and {rest} more" if rest > 0 else ""
             lines.append("    in " + ", ".join(self.frames[:3]) + more)
         if self.remedy:
             lines.append(f"    {self.remedy}")
         return "\n".join(lines)
+
+
+@dataclass
+class Noted:
+    """Frames with the same fault: all are counted, the first few are named.
+
+    Example:
+        >>> noted = Noted()
+        >>> for number in range(5):
+        ...     noted.add(f"frame {number}")
+        >>> print(noted.finding("odd", False, "five frames are odd"))
+        [odd] five frames are odd
+            in frame 0, frame 1, frame 2 and 2 more
+    """
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def add(self, origin: str) -> None:
+        """Counts a frame."""
+        self.count += 1
+        if len(self.first) < 3:
+            self.first.append(origin)
+
+    def finding(self, code: str, stops: bool, message: str, remedy: str = "") -> Finding:
+        """What was found in these frames."""
+        return Finding(code, stops, message, tuple(self.first), remedy, self.count)
 
 
 def require(findings: Iterable[Finding], allow: Collection[str] = ()) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .findings import Finding
+from .findings import Finding, Noted
 from .frame import Frame
 from .symmetric import matrix
 
@@ -26,10 +26,10 @@ class FrameWatch:
 
     def __init__(self) -> None:
         self._states: dict[str, dict[str, str]] = {}
-        self._free: list[str] = []
+        self._free = Noted()
         self._free_gap = 0.0
-        self._opposite: list[str] = []
-        self._different: list[str] = []
+        self._opposite = Noted()
+        self._different = Noted()
 
     def see(self, frame: Frame, chosen: Mapping[str, str | None]) -> None:
         """Takes note of a frame, whose labels are under the chosen keys."""
@@ -42,21 +42,21 @@ class FrameWatch:
     def findings(self) -> list[Finding]:
         """What was odd."""
         found = [self._charge_finding(key) for key in self._states]
-        if self._free:
+        if len(self._free):
             text = (
                 f"energy and free_energy differ by up to {self._free_gap:.3g} eV an atom in "
                 f"{len(self._free)} frames; the energy is used"
             )
             remedy = "with smearing forces belong to the free energy: --energy-key free_energy"
-            found.append(Finding("free-energy", False, text, tuple(self._free), remedy))
-        if self._opposite:
+            found.append(self._free.finding("free-energy", False, text, remedy))
+        if len(self._opposite):
             text = f"stress and virial have opposite signs in {len(self._opposite)} frames"
             remedy = "stress must be -virial/volume, positive in tension"
-            found.append(Finding("stress-sign", True, text, tuple(self._opposite), remedy))
-        if self._different:
+            found.append(self._opposite.finding("stress-sign", True, text, remedy))
+        if len(self._different):
             text = f"stress and virial contradict each other in {len(self._different)} frames"
             remedy = "stress must be -virial/volume in eV/Å^3; GPa or kbar?"
-            found.append(Finding("stress-virial", True, text, tuple(self._different), remedy))
+            found.append(self._different.finding("stress-virial", True, text, remedy))
         return found
 
     def _charge_finding(self, key: str) -> Finding:
@@ -76,7 +76,7 @@ class FrameWatch:
         if isinstance(energy, int | float):
             gap = abs(free - energy) / max(len(frame.numbers), 1)
             if gap > _ENERGY_TOLERANCE:
-                self._free.append(frame.origin)
+                self._free.add(frame.origin)
                 self._free_gap = max(self._free_gap, gap)
 
     def _see_stress(self, frame: Frame, stress_key: str | None, virial_key: str | None) -> None:
@@ -91,7 +91,7 @@ class FrameWatch:
         if np.abs(stress - expected).max() <= _STRESS_TOLERANCE * size:
             return
         turned = np.abs(stress + expected).max() <= _STRESS_TOLERANCE * size
-        (self._opposite if turned else self._different).append(frame.origin)
+        (self._opposite if turned else self._different).add(frame.origin)
 
 
 def _matrix(frame: Frame, key: str) -> np.ndarray | None:

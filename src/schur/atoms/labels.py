@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from .findings import Finding
+from .findings import Finding, Noted
 from .frame import Frame
 from .frame_watch import FrameWatch
+from .isolated import is_isolated_atom
 from .symmetric import matrix
 from .system import System
 
@@ -24,9 +25,6 @@ SEARCH_ORDER: dict[str, tuple[str, ...]] = {
     "virial": ("REF_virials", "virial", "virials"),
 }
 """Where each label is looked for; the first key that a frame has is the one used."""
-
-
-_ISOLATION = 6.0  # Å
 
 
 @dataclass
@@ -76,45 +74,69 @@ def label_frames(
         >>> systems[0].energy, report.lines()[1]
         (-13.6, "energy: 'energy' in 1 frames")
     """
-    order = {label: tuple(names) for label, names in SEARCH_ORDER.items()}
-    for label, names in (keys or {}).items():
-        if label not in order:
-            raise DataError("this is no label", got=label, expected=", ".join(order))
-        order[label] = tuple(names)
-    report = LabelReport(used={label: Counter() for label in order})
-    systems: list[System] = []
-    missing: dict[str, list[str]] = {label: [] for label in order}
-    seen: Counter[str] = Counter()
-    watch = FrameWatch()
-    for frame in frames:
-        chosen = {label: _first(frame, names) for label, names in order.items()}
-        system = _system(frame, chosen)
-        watch.see(frame, chosen)
-        systems.append(system)
-        report.frames += 1
-        seen.update([*frame.info, *frame.arrays])
-        lone = is_isolated_atom(system)
-        report.isolated += lone
-        for label, key in chosen.items():
-            if key is not None:
-                report.used[label][key] += 1
-            elif not lone:
-                missing[label].append(frame.origin)
-    report.findings = _findings(report, order, missing, seen) + watch.findings()
-    return systems, report
+    labeller = Labeller(keys)
+    return [labeller.label(frame) for frame in frames], labeller.report()
 
 
-def is_isolated_atom(system: System) -> bool:
-    """Whether a system is one atom that meets no image of itself within 6 Å.
+class Labeller:
+    """Turns frames into systems one after another, and remembers which keys were used.
+
+    Args:
+        keys: label -> keys to look for, in order; replaces `SEARCH_ORDER` label by label.
+
+    Raises:
+        DataError: a label that there is not.
 
     Example:
-        >>> is_isolated_atom(System([1], [[0, 0, 0]], 12 * np.eye(3), True))
-        True
+        >>> labeller = Labeller()
+        >>> hydrogen = Frame(np.array([1]), np.zeros((1, 3)), {"energy": -13.6})
+        >>> labeller.label(hydrogen).energy, labeller.report().frames
+        (-13.6, 1)
     """
-    if len(system) != 1:
-        return False
-    lengths = np.linalg.norm(system.cell[system.pbc], axis=1)
-    return bool((lengths >= _ISOLATION).all())
+
+    def __init__(self, keys: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.order = {label: tuple(names) for label, names in SEARCH_ORDER.items()}
+        for label, names in (keys or {}).items():
+            if label not in self.order:
+                raise DataError("this is no label", got=label, expected=", ".join(self.order))
+            self.order[label] = tuple(names)
+        self._report = LabelReport(used={label: Counter() for label in self.order})
+        self._missing = {label: Noted() for label in self.order}
+        self._seen: Counter[str] = Counter()
+        self._watch = FrameWatch()
+
+    def system(self, frame: Frame) -> System:
+        """The labelled system of a frame, of which nothing is remembered.
+
+        Raises:
+            DataError: a label of the wrong kind or shape, with the frame named.
+        """
+        return _system(frame, {label: _first(frame, names) for label, names in self.order.items()})
+
+    def label(self, frame: Frame) -> System:
+        """The labelled system of a frame, which the report counts.
+
+        Raises:
+            DataError: a label of the wrong kind or shape, with the frame named.
+        """
+        chosen = {label: _first(frame, names) for label, names in self.order.items()}
+        system = _system(frame, chosen)
+        self._watch.see(frame, chosen)
+        self._seen.update([*frame.info, *frame.arrays])
+        lone = is_isolated_atom(system)
+        self._report.frames += 1
+        self._report.isolated += lone
+        for label, key in chosen.items():
+            if key is not None:
+                self._report.used[label][key] += 1
+            elif not lone:
+                self._missing[label].add(frame.origin)
+        return system
+
+    def report(self) -> LabelReport:
+        """What was found so far."""
+        findings = _findings(self._report, self.order, self._missing, self._seen)
+        return replace(self._report, findings=findings + self._watch.findings())
 
 
 def _first(frame: Frame, names: Sequence[str]) -> str | None:
@@ -167,7 +189,7 @@ def _label(frame: Frame, key: str | None, *shapes: tuple[int, ...]) -> np.ndarra
 def _findings(
     report: LabelReport,
     order: dict[str, tuple[str, ...]],
-    missing: dict[str, list[str]],
+    missing: dict[str, Noted],
     seen: Counter[str],
 ) -> list[Finding]:
     findings: list[Finding] = []
@@ -176,10 +198,10 @@ def _findings(
         whole = report.frames - report.isolated
         if total == 0 and (whole > 0 or label == "energy"):
             findings.append(_absent(label, order[label], seen))
-        elif missing[label]:
+        elif len(missing[label]):
             findings.append(_partial(label, whole, missing[label]))
     for label in ("stress", "virial"):
-        if sum(report.used[label].values()) and missing[label]:
+        if sum(report.used[label].values()) and len(missing[label]):
             findings.append(_partial(label, report.frames - report.isolated, missing[label]))
     for label, keys in report.used.items():
         if len(keys) > 1:
@@ -199,6 +221,6 @@ def _absent(label: str, names: tuple[str, ...], seen: Counter[str]) -> Finding:
     return Finding(f"absent-{label}", True, text, remedy=remedy)
 
 
-def _partial(label: str, whole: int, missing: list[str]) -> Finding:
+def _partial(label: str, whole: int, missing: Noted) -> Finding:
     text = f"{label} is missing in {len(missing)} of {whole} frames"
-    return Finding("partial-labels", True, text, frames=tuple(missing))
+    return missing.finding("partial-labels", True, text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -12,15 +13,17 @@ import torch
 
 from ..errors import DataError
 from .batch import AtomicDataset
+from .census import Census
 from .config import DataConfig
 from .elements import SYMBOLS
 from .findings import Finding, require
-from .frame import Frame
-from .labels import is_isolated_atom, label_frames
-from .preflight import inspect, inspect_split, lonely_atoms
-from .reference import ReferenceEnergies, reference_energies
-from .sources import read_frames
-from .split import Split, split_systems
+from .frame import FrameSource
+from .labels import Labeller
+from .preflight import Inspection, inspect_parts
+from .reference import ReferenceEnergies, reference_of
+from .sources import files_in, open_source
+from .split import Parts, Split, split_groups
+from .streaming import StreamedSystems, stream_wanted
 from .system import System
 
 
@@ -36,6 +39,9 @@ class Prepared:
         shift: eV; mean of (E - ΣE0) per atom over the training set.
         notes: what was read and decided, as sentences.
         findings: what an inspection found.
+        cutoff: Å, that `pairs` were counted within.
+        pairs: directed pairs of neighbours in each set.
+        memory: bytes of streamed frames that may be kept at hand, for each set.
     """
 
     split: Split
@@ -44,6 +50,9 @@ class Prepared:
     shift: float
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    cutoff: float | None = None
+    pairs: Mapping[str, int] = field(default_factory=dict)
+    memory: int = 10**9
 
     def datasets(
         self, cutoff: float, dtype: torch.dtype, elements: Sequence[int] | None = None
@@ -55,18 +64,20 @@ class Prepared:
             dtype: number type of vectors and forces.
             elements: those that the model knows; by default those of the data.
         """
-        parts = {"train": self.split.train, "valid": self.split.valid, "test": self.split.test}
         elements = self.reference.elements if elements is None else elements
-        return {
-            name: AtomicDataset(systems, elements, cutoff, dtype) for name, systems in parts.items()
-        }
+        sets = {}
+        for name in _PARTS:
+            pairs = self.pairs.get(name) if cutoff == self.cutoff else None
+            systems = getattr(self.split, name)
+            sets[name] = AtomicDataset(systems, elements, cutoff, dtype, self.memory, pairs)
+        return sets
 
 
 def prepare(config: DataConfig, cutoff: float, seed: int) -> Prepared:
-    """Reads, inspects, splits and measures the data of a run.
+    """Reads, inspects, splits and measures the data of a run, in one pass through the files.
 
     Args:
-        config: files, label names, fractions, allowed findings.
+        config: files, label names, fractions, allowed findings, whether frames stay on disk.
         cutoff: of the model, Å; atoms without a neighbour within it are reported.
         seed: of the split.
 
@@ -75,64 +86,116 @@ def prepare(config: DataConfig, cutoff: float, seed: int) -> Prepared:
     """
     notes: list[str] = []
     findings: list[Finding] = []
-    parts: dict[str, list[System]] = {}
-    for name in ("train", "valid", "test"):
-        parts[name] = read_systems(getattr(config, name), config, name, notes, findings)
-    everything = list(chain.from_iterable(parts.values()))
-    lone = [system for system in everything if is_isolated_atom(system)]
-    parts = {k: [s for s in v if not is_isolated_atom(s)] for k, v in parts.items()}
-    if not parts["train"]:
+    paths = {name: files_in(getattr(config, name)) for name in _PARTS}
+    streamed = stream_wanted(config.stream, list(chain.from_iterable(paths.values())))
+    store = FrameStore(config.keys(), cutoff, streamed)
+    given = {name: store.read(paths[name], name, notes, findings) for name in _PARTS}
+    if streamed:
+        notes.append(f"frames stay on disk; up to {config.cache_gb:g} GB of them are kept at hand")
+    census = store.inspection.census
+    if not len(given["train"]):
         raise DataError(
             "there is nothing to train on",
-            got=f"{len(lone)} isolated atoms and no larger structure",
+            got=f"{len(census.isolated)} isolated atoms and no larger structure",
             expected="structures with energies and forces",
         )
-    split = _split(parts, config, seed, notes)
-    findings += inspect_split(split)
+    parts = _split(given, census, config, seed, notes)
+    findings += inspect_parts(census, parts)
     require(findings, config.allow)
-    reference = reference_energies(split.train, lone)
+    reference = reference_of(census, parts.train)
     notes.append(reference.describe())
-    findings += lonely_atoms(split.train, cutoff)
-    findings += inspect([*split.train, *split.valid, *split.test], reference)
+    findings += store.inspection.findings(reference)
     require(findings, config.allow)
-    scale, shift = scale_and_shift(split.train, reference)
-    return Prepared(split, reference, scale, shift, notes, findings)
+    scale, shift = scale_and_shift(census, parts.train, reference)
+    split = Split(*(store.systems(getattr(parts, name)) for name in _PARTS))
+    pairs = {name: int(census.pairs[getattr(parts, name)].sum()) for name in _PARTS}
+    memory = int(config.cache_gb * 1e9)
+    return Prepared(split, reference, scale, shift, notes, findings, cutoff, pairs, memory)
 
 
-def read_systems(
-    paths: Sequence[Path],
-    config: DataConfig,
-    name: str,
-    notes: list[str],
-    findings: list[Finding],
-) -> list[System]:
-    """The systems of some files, which notes and findings are added for."""
-    if not paths:
-        return []
-    systems, report = label_frames(_all_frames(paths), config.keys())
-    notes += [f"{name}: {line}" for line in report.lines() if not line.endswith("absent")]
-    findings += report.findings
-    return systems
+_PARTS = ("train", "valid", "test")
 
 
-def _all_frames(paths: Iterable[Path]) -> Iterable[Frame]:
-    return chain.from_iterable(read_frames(path) for path in paths)
+class FrameStore:
+    """Frames of all files in one numbering, in memory or on disk, looked at once.
+
+    Args:
+        keys: label names that were given.
+        cutoff: for the inspection, Å.
+        streamed: whether frames stay on disk.
+    """
+
+    def __init__(
+        self, keys: Mapping[str, Sequence[str]], cutoff: float | None, streamed: bool
+    ) -> None:
+        self.inspection = Inspection(cutoff)
+        self.streamed = streamed
+        self._keys, self._kept = keys, list[System]()
+        self._sources, self._starts = list[FrameSource](), [0]
+
+    def read(
+        self, paths: Iterable[Path], name: str, notes: list[str], findings: list[Finding]
+    ) -> np.ndarray:
+        """Reads the files of a set, which notes and findings are added for.
+
+        Returns:
+            The numbers of its frames, without isolated atoms.
+        """
+        labeller = Labeller(self._keys)
+        census = self.inspection.census
+        begin = len(census)
+        for path in paths:
+            source = open_source(path)
+            for frame in source:
+                system = labeller.label(frame)
+                self.inspection.see(system)
+                if not self.streamed:
+                    self._kept.append(system)
+            self._sources.append(source)
+            self._starts.append(len(census))
+            notes += [source.note] if source.note else []
+        if len(census) > begin:
+            report = labeller.report()
+            notes += [f"{name}: {line}" for line in report.lines() if not line.endswith("absent")]
+            findings += report.findings
+        return census.molecules[census.molecules >= begin]
+
+    def systems(self, frames: np.ndarray) -> Sequence[System]:
+        """Systems of these numbers, in this order."""
+        if not self.streamed:
+            return [self._kept[int(frame)] for frame in frames]
+        census, labeller = self.inspection.census, Labeller(self._keys)
+        return StreamedSystems(
+            self._sources,
+            self._starts,
+            frames,
+            labeller,
+            census.sizes[frames],
+            census.stressed[frames],
+        )
 
 
 def _split(
-    parts: dict[str, list[System]], config: DataConfig, seed: int, notes: list[str]
-) -> Split:
-    drawn = split_systems(
-        parts["train"],
-        valid=0.0 if parts["valid"] else _valid_fraction(config, len(parts["train"])),
-        test=0.0 if parts["test"] else config.test_fraction,
+    given: Mapping[str, np.ndarray],
+    census: Census,
+    config: DataConfig,
+    seed: int,
+    notes: list[str],
+) -> Parts:
+    train = given["train"]
+    drawn = split_groups(
+        census.fingerprints[train],
+        valid=0.0 if len(given["valid"]) else _valid_fraction(config, len(train)),
+        test=0.0 if len(given["test"]) else config.test_fraction,
         seed=seed,
     )
-    split = Split(drawn.train, parts["valid"] or drawn.valid, parts["test"] or drawn.test)
-    sizes = ", ".join(f"{len(getattr(split, n))} {n}" for n in ("train", "valid", "test"))
-    how = "at random" if not (parts["valid"] and parts["test"]) else "by file"
-    notes.append(f"split {how} (seed {seed}): {sizes}")
-    return split
+    valid = given["valid"] if len(given["valid"]) else train[drawn.valid]
+    test = given["test"] if len(given["test"]) else train[drawn.test]
+    parts = Parts(train[drawn.train], valid, test)
+    sizes = ", ".join(f"{len(getattr(parts, n))} {n}" for n in _PARTS)
+    by_file = len(given["valid"]) and len(given["test"])
+    notes.append(f"split {'by file' if by_file else 'at random'} (seed {seed}): {sizes}")
+    return parts
 
 
 def _valid_fraction(config: DataConfig, frames: int) -> float:
@@ -142,27 +205,38 @@ def _valid_fraction(config: DataConfig, frames: int) -> float:
     return min(max(0.05 * frames, min(5.0, frames / 6)), 500.0) / frames
 
 
-def scale_and_shift(systems: Sequence[System], reference: ReferenceEnergies) -> tuple[float, float]:
-    """Typical size and mean of an atom's energy, as `Prepared` describes them.
+def scale_and_shift(
+    census: Census, frames: np.ndarray, reference: ReferenceEnergies
+) -> tuple[float, float]:
+    """Typical size and mean of an atom's energy in some frames, as `Prepared` describes them.
 
     Example:
         >>> h2 = System([1, 1], [[0, 0, 0], [0, 0, 1]], energy=-3.0, forces=[[0, 0, 2], [0, 0, -2]])
-        >>> scale, shift = scale_and_shift([h2], ReferenceEnergies({1: -1.0}, "given"))
-        >>> round(scale, 4), shift
+        >>> found = scale_and_shift(
+        ...     Census.of([h2]), np.array([0]), ReferenceEnergies({1: -1.0}, "given")
+        ... )
+        >>> round(found[0], 4), found[1]
         (1.1547, -0.5)
     """
-    labelled = [s for s in systems if s.energy is not None]
-    rest = [(float(s.energy or 0.0) - reference.total(s)) / len(s) for s in labelled]
-    shift = float(np.mean(rest)) if rest else 0.0
-    forces = [s.forces for s in systems if s.forces is not None]
-    if forces:
-        scale = float(np.sqrt(np.mean(np.square(np.concatenate(forces)))))
+    labelled = frames[np.isfinite(census.energies[frames])]
+    totals = np.array(
+        [sum(reference.values.get(z, 0.0) * n for z, n in f.items()) for f in census.compositions]
+    )
+    rest = census.energies[labelled] - totals[census.composition[labelled]]
+    rest = rest / census.sizes[labelled]
+    shift = float(np.mean(rest)) if len(rest) else 0.0
+    components = int(census.force_components[frames].sum())
+    if components:
+        scale = float(np.sqrt(census.force_squares[frames].sum() / components))
     else:
-        scale = float(np.std(rest)) if rest else 1.0
+        scale = float(np.std(rest)) if len(rest) else 1.0
     return (scale if scale > 1e-6 else 1.0), shift
 
 
-def describe_elements(systems: Sequence[System]) -> str:
+def describe_elements(census: Census) -> str:
     """Which elements occur, with their numbers of atoms."""
-    numbers, counts = np.unique(np.concatenate([s.numbers for s in systems]), return_counts=True)
-    return ", ".join(f"{SYMBOLS[int(z)]} {n}" for z, n in zip(numbers, counts, strict=True))
+    frames = np.bincount(census.composition, minlength=len(census.compositions))
+    atoms: Counter[int] = Counter()
+    for formula, count in zip(census.compositions, frames.tolist(), strict=True):
+        atoms.update({z: n * count for z, n in formula.items()})
+    return ", ".join(f"{SYMBOLS[z]} {atoms[z]}" for z in sorted(atoms))

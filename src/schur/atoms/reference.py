@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..errors import DataError
+from .census import Census
 from .elements import SYMBOLS
-from .labels import is_isolated_atom
 from .system import System
 
 
@@ -66,19 +66,35 @@ def reference_energies(
         >>> reference_energies([h2, System([1], [[0, 0, 0]], energy=-13.6)]).describe()
         'E0 (isolated atoms), eV: H -13.6000'
     """
-    known = _isolated_energies([*systems, *isolated])
-    molecules = [s for s in systems if not is_isolated_atom(s) and s.energy is not None]
-    needed = sorted({int(z) for s in [*systems, *isolated] for z in s.numbers})
+    census = Census.of([*systems, *isolated])
+    return reference_of(census, census.molecules)
+
+
+def reference_of(census: Census, frames: Int[np.ndarray, " frames"]) -> ReferenceEnergies:
+    """E0 for some frames of a census, as `reference_energies` says.
+
+    Args:
+        census: what is known of the frames.
+        frames: indices of those to fit, without isolated atoms; all of the census's isolated
+            atoms are used.
+
+    Raises:
+        DataError: as `reference_energies`.
+    """
+    known = _isolated_energies(census.isolated)
+    lone = {int(system.numbers[0]) for system in census.isolated}
+    needed = sorted({*census.elements(frames), *lone})
     unknown = [z for z in needed if z not in known]
     if not unknown:
         return ReferenceEnergies({z: known[z] for z in needed}, "isolated atoms")
-    if not molecules:
+    labelled = frames[np.isfinite(census.energies[frames])]
+    if not len(labelled):
         raise DataError(
             "there are no energies to find E0 from",
             expected="labelled structures, or a one-atom frame for each element",
         )
-    fitted, determined = _least_squares(molecules, unknown, known)
-    source = f"least squares over {len(molecules)} frames"
+    fitted, determined = _least_squares(census, labelled, unknown, known)
+    source = f"least squares over {len(labelled)} frames"
     if not determined:
         source += ", which do not determine it: shared out as Z^(7/3)"
     if known:
@@ -90,7 +106,7 @@ def reference_energies(
 def _isolated_energies(systems: Sequence[System]) -> dict[int, float]:
     known: dict[int, float] = {}
     for system in systems:
-        if not is_isolated_atom(system) or system.energy is None:
+        if system.energy is None:
             continue
         number = int(system.numbers[0])
         if abs(known.setdefault(number, system.energy) - system.energy) > 1e-3:
@@ -103,17 +119,25 @@ def _isolated_energies(systems: Sequence[System]) -> dict[int, float]:
 
 
 def _least_squares(
-    systems: Sequence[System], unknown: list[int], known: dict[int, float]
+    census: Census, frames: np.ndarray, unknown: list[int], known: dict[int, float]
 ) -> tuple[dict[int, float], bool]:
-    """The fitted energies, and whether there was but one solution."""
-    sizes = np.array([float(len(s)) for s in systems])
-    scale = np.array([float(z) ** (7 / 3) for z in unknown])
-    # Rows are divided by system size, so that all frames weigh alike.
-    matrix = composition(systems, unknown) * scale / sizes[:, None]
-    rest = np.array(
-        [float(s.energy or 0.0) - sum(known.get(int(z), 0.0) for z in s.numbers) for s in systems]
+    """The fitted energies, and whether there was but one solution.
+
+    Frames of one composition share their row of the equations, so that the mean of their energies
+    with the root of their number as weight has the same solution.
+    """
+    used, which, counts = np.unique(
+        census.composition[frames], return_inverse=True, return_counts=True
     )
-    target = rest / sizes
+    formulas = [census.compositions[int(index)] for index in used]
+    energies = np.bincount(which, weights=census.energies[frames]) / counts
+    rest = energies - [sum(known.get(z, 0.0) * n for z, n in f.items()) for f in formulas]
+    sizes = np.array([float(sum(f.values())) for f in formulas])
+    scale = np.array([float(z) ** (7 / 3) for z in unknown])
+    atoms = np.array([[float(f.get(z, 0)) for z in unknown] for f in formulas])
+    # Rows are divided by system size, so that all frames weigh alike.
+    weights = np.sqrt(counts) / sizes
+    matrix, target = atoms * scale * weights[:, None], rest * weights
     common = matrix.sum(axis=1)
     factor = float(common @ target / (common @ common))
     departure, _, rank, _ = np.linalg.lstsq(matrix, target - factor * common, rcond=1e-8)

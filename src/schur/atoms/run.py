@@ -32,6 +32,9 @@ CONFIG = "config.yaml"
 METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
 
+EVALUATED = 10_000
+"""Frames of a streamed set that the errors at the end are measured on; all of one in memory."""
+
 COLUMNS = (
     Column("epoch", "epoch", "5.0f"),
     Column("seconds", "time/s", "7.0f"),
@@ -116,7 +119,11 @@ def train_potential(
     outcome = trainer.run(resume=resume)
     if not together.leads:
         return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
-    evaluations = {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
+    evaluations = {
+        name: evaluate(potential, part.thinned(EVALUATED))
+        for name, part in sets.items()
+        if len(part)
+    }
     run = TrainedRun(potential, outcome, evaluations, time.perf_counter() - begin)
     write_run(run, directory)
     return run

@@ -13,7 +13,8 @@ from ..atoms.elements import SYMBOLS
 from ..atoms.evaluate import Evaluation, evaluate
 from ..atoms.figures import error_pictures
 from ..atoms.findings import require
-from ..atoms.labels import is_isolated_atom, label_frames
+from ..atoms.isolated import is_isolated_atom
+from ..atoms.labels import label_frames
 from ..atoms.modelfile import load_potential, read_header
 from ..atoms.potential import Potential
 from ..atoms.preflight import non_finite_labels

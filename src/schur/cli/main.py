@@ -39,6 +39,7 @@ Threads = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(min=1, help="Of the arithmetic; 1 is best beside other work on the machine."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not stop the run.")]
 
 
@@ -272,6 +273,41 @@ def check(
 
     with honest_errors():
         run_check(files, cutoff, allow)
+
+
+@data.command(name="convert")
+def convert_data(
+    files: Annotated[list[Path], typer.Argument(help="Files to read, and last the one to write.")],
+    force: Force = False,
+) -> None:
+    """Write structures in another format: .xyz, .db, .json, .aselmdb; any that ASE reads."""
+    from .datasets import run_convert
+
+    with honest_errors():
+        run_convert(files, force)
+
+
+@data.command()
+def split(
+    files: Annotated[list[Path], typer.Argument(help="Structures in any format.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("-o", "--output", help="Folder; that of the first file by default."),
+    ] = None,
+    valid: Annotated[float, typer.Option(help="Fraction, of each config_type.")] = 0.05,
+    test: Annotated[float, typer.Option(help="Fraction, of each config_type.")] = 0.1,
+    seed: Seed = 0,
+    group: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Name of a value; frames that have it alike stay together."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a training, a validation and a test file."""
+    from .datasets import run_split
+
+    with honest_errors():
+        run_split(files, output, valid=valid, test=test, seed=seed, group=group, force=force)
 
 
 @data.command()

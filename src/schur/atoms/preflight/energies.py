@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ..findings import Finding
+from ..census import Census
+from ..findings import Finding, Noted
 from ..reference import ReferenceEnergies
-from ..system import System
 
 _BINDING_LIMIT = 20.0  # eV an atom; the strongest bound solids have 9
 _HYDROGEN = ((-0.6, -0.4, "hartree"), (-1.2, -0.8, "rydberg"))
 _SMALL_FORCES = 0.1  # eV/Å, root mean square; thermal motion at 300 K has about 1
 
 
-def energy_scale(systems: Sequence[System], reference: ReferenceEnergies) -> list[Finding]:
+def energy_scale(census: Census, reference: ReferenceEnergies) -> list[Finding]:
     """Energies that E0 does not explain: another method, hartree instead of eV."""
-    known = [s for s in systems if s.energy is not None and np.isfinite(s.energy)]
-    known = [s for s in known if set(s.numbers.tolist()) <= set(reference.values)]
-    rest = {s: (float(s.energy or 0.0) - reference.total(s)) / len(s) for s in known}
-    bad = tuple(s.origin for s, value in rest.items() if abs(value) > _BINDING_LIMIT)
-    if not bad:
+    frames = census.molecules
+    totals = np.array([_total(formula, reference) for formula in census.compositions])
+    rest = (census.energies[frames] - totals[census.composition[frames]]) / census.sizes[frames]
+    bad = np.abs(rest) > _BINDING_LIMIT  # false where an energy or an E0 is unknown
+    if not bad.any():
         return []
-    worst = max(rest.values(), key=abs)
-    text = f"energies minus E0 reach {worst:.4g} eV an atom in {len(bad)} frames"
+    worst = rest[bad][np.argmax(np.abs(rest[bad]))]
+    text = f"energies minus E0 reach {worst:.4g} eV an atom in {bad.sum()} frames"
     remedy = "isolated atoms of another method, or hartree instead of eV?"
-    return [Finding("energy-scale", True, text, bad, remedy)]
+    noted = Noted(int(bad.sum()), list(census.origins(frames[bad][:3])))
+    return [noted.finding("energy-scale", True, text, remedy)]
 
 
-def hartree(systems: Sequence[System], reference: ReferenceEnergies) -> list[Finding]:
+def _total(formula: dict[int, int], reference: ReferenceEnergies) -> float:
+    return sum(reference.values.get(z, np.nan) * count for z, count in formula.items())
+
+
+def hartree(census: Census, reference: ReferenceEnergies) -> list[Finding]:
     """Energies in hartree and forces in hartree/bohr.
 
     A hydrogen atom has -13.6 eV in every method that counts from nuclei and electrons, so an
@@ -43,12 +46,14 @@ def hartree(systems: Sequence[System], reference: ReferenceEnergies) -> list[Fin
                 text = f"the isolated hydrogen atom has {reference.values[1]:.4f}, as if in {unit}"
                 remedy = "energies must be in eV and forces in eV/Å"
                 return [Finding("units", True, text, remedy=remedy)]
-    pairs = [(float(s.energy), s) for s in systems if s.energy is not None and len(s) > 1]
-    forces = [s.forces for s in systems if s.forces is not None and len(s) > 1]
-    if not pairs or not forces:
+    frames = census.molecules
+    frames = frames[np.isfinite(census.energies[frames]) & (census.sizes[frames] > 1)]
+    components = census.force_components[frames].sum()
+    if components == 0:
         return []
-    size = float(np.sqrt(np.mean(np.square(np.concatenate(forces)))))
-    ratio = float(np.median([-energy / _thomas_fermi(s) for energy, s in pairs]))
+    size = float(np.sqrt(census.force_squares[frames].sum() / components))
+    electrons = np.array([_thomas_fermi(formula) for formula in census.compositions])
+    ratio = float(np.median(-census.energies[frames] / electrons[census.composition[frames]]))
     if not (0.6 < ratio < 1.1 and size < _SMALL_FORCES):
         return []
     text = (
@@ -59,5 +64,5 @@ def hartree(systems: Sequence[System], reference: ReferenceEnergies) -> list[Fin
     return [Finding("units", True, text, remedy=remedy)]
 
 
-def _thomas_fermi(system: System) -> float:
-    return 0.7687 * float(np.sum(system.numbers.astype(float) ** (7 / 3)))
+def _thomas_fermi(formula: dict[int, int]) -> float:
+    return 0.7687 * sum(count * float(z) ** (7 / 3) for z, count in formula.items())
