@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import DataError
 from .elements import SYMBOLS
 from .neighbours import NeighbourList, neighbour_list
-from .streaming import StreamedSystems
+from .streaming import StreamedSystems, has_stress, sizes_of
 from .system import System
 
 
@@ -121,12 +121,9 @@ class AtomicDataset:
         self._room = memory
         self._pairs = pairs
         self._entries: dict[int, _Entry] = {}
-        if isinstance(systems, StreamedSystems):
-            self.sizes, self.stressed = systems.sizes, bool(systems.stressed.any())
-        else:
+        self.sizes, self.stressed = sizes_of(systems), has_stress(systems)
+        if not isinstance(systems, StreamedSystems):
             self._entries = {k: self._made(system) for k, system in enumerate(systems)}
-            self.sizes = np.array([len(system) for system in systems], dtype=np.int64)
-            self.stressed = any(system.stress is not None for system in systems)
 
     def __len__(self) -> int:
         return len(self.systems)

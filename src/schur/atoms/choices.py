@@ -10,6 +10,7 @@ import numpy as np
 
 from .config import RunConfig
 from .neighbours import neighbour_list
+from .streaming import has_stress, sizes_of
 from .system import System
 
 _ATOMS_A_STEP = 75
@@ -62,7 +63,7 @@ def choose(
         chosen training.validate_every = 10: about 300 validations in all
     """
     training, chosen = config.training, _Choices(given)
-    atoms = float(np.mean([len(system) for system in systems]))
+    atoms = float(np.mean(sizes_of(systems)))
     batch = int(min(max(round(_ATOMS_A_STEP / atoms), 1), _LARGEST_BATCH, len(systems)))
     reason = f"frames of {atoms:.0f} atoms, about {_ATOMS_A_STEP} atoms a step"
     batch = int(chosen.take("training.batch_size", batch, training.batch_size, reason))
@@ -78,10 +79,11 @@ def choose(
     if every > 1:
         reason = f"about {_VALIDATIONS} validations in all"
         chosen.take("training.validate_every", every, training.validate_every, reason)
-    stressed = [s for s in systems if s.stress is not None and s.periodic]
-    if stressed:
-        room = float(np.mean([system.volume / len(system) for system in stressed]))
-        reason = f"{len(stressed)} frames have it; ({room:.1f} Å^3 an atom)^2, as forces weigh"
+    stressed = systems if has_stress(systems) else []
+    rooms = [s.volume / len(s) for s in stressed if s.stress is not None and s.periodic]
+    if rooms:
+        room = float(np.mean(rooms))
+        reason = f"{len(rooms)} frames have it; ({room:.1f} Å^3 an atom)^2, as forces weigh"
         chosen.take("loss.stress", float(f"{room**2:.3g}"), config.loss.stress, reason)
     if config.start is not None:
         rate = float(f"{_FINE_TUNING * training.learning_rate:.3g}")

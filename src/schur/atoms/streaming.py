@@ -68,6 +68,25 @@ class StreamedSystems(Sequence[System]):
         )
 
 
+def sizes_of(systems: Sequence[System]) -> Int[np.ndarray, " systems"]:
+    """Numbers of atoms, which streamed systems know without being read.
+
+    Example:
+        >>> sizes_of([System([1, 1], [[0, 0, 0], [0, 0, 0.74]])])
+        array([2])
+    """
+    if isinstance(systems, StreamedSystems):
+        return systems.sizes
+    return np.array([len(system) for system in systems], dtype=np.int64)
+
+
+def has_stress(systems: Sequence[System]) -> bool:
+    """Whether any system has a stress, which streamed ones know without being read."""
+    if isinstance(systems, StreamedSystems):
+        return bool(systems.stressed.any())
+    return any(system.stress is not None for system in systems)
+
+
 def stream_wanted(stream: str, files: Sequence[Path]) -> bool:
     """Whether frames shall stay on disk.
 
