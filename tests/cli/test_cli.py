@@ -278,6 +278,20 @@ def test_relax_lowers_the_energy_or_says_so(run: Path, tmp_path: Path) -> None:
     assert schur(*words, "--cell").exit_code == 1
 
 
+def test_demo_does_all_five_parts(tmp_path: Path) -> None:
+    pytest.importorskip("tblite")
+    words = ["--frames", 20, "--time-limit", "1s", "--picoseconds", 0.02, "-o", tmp_path]
+    result = schur("demo", *words)
+    assert result.exit_code == 0, result.output
+    for part in range(1, 6):
+        assert f"[{part}/5]" in result.output
+    assert "schur train data.xyz" in result.output
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names >= {"ethanol.xyz", "model.schur", "report.html", "dynamics.csv", "dynamics.png"}
+    assert len((tmp_path / "dynamics.csv").read_text().splitlines()) == 4
+    assert "0.02 ps of Langevin dynamics at 300 K" in (tmp_path / "report.html").read_text()
+
+
 def test_data_check(run: Path, tmp_path: Path) -> None:
     good = schur("data", "check", run / "data.xyz")
     assert good.exit_code == 0 and "30 frames are fit to train on" in good.output

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+from rich.console import Console
 
 from ..atoms import config as settings
+from ..atoms.calculator import Calculator
+from ..atoms.dynamics import DynamicsConfig, DynamicsResult, run_dynamics
 from ..atoms.extxyz import write_frames
-from ..atoms.prepare import prepare
-from ..atoms.run import MODEL
+from ..atoms.prepare import Prepared, prepare
+from ..atoms.report import write_report
+from ..atoms.run import COLUMNS, MODEL, train_potential
 from ..atoms.sampling import require_tblite, sample_molecule
+from ..train.progress import ConsoleReporter
+from .moving import RowPrinter
 from .tables import console, say, say_findings, say_notes
-from .training import seconds, train_and_tell
+from .training import say_errors, seconds
 
 MOLECULE = "CH3CH2OH"
 DATA = "ethanol.xyz"
 TEMPERATURES = (300.0, 600.0)
+
+_TIMESTEP = 0.5  # fs
 
 
 def run_sampling(
@@ -37,23 +49,89 @@ def run_sampling(
     say(out, f"wrote {output} ({len(sampled)} frames) after {time.perf_counter() - begin:.0f} s")
 
 
-def run_demo(output: Path, *, frames: int, time_limit: str | None, seed: int) -> None:
-    """Samples, trains and evaluates; everything lands in the folder.
+@dataclass(frozen=True)
+class Demo:
+    """What the demonstration does.
+
+    Args:
+        frames: of ethanol to sample.
+        time_limit: of the training, as on the command line.
+        picoseconds: length of the dynamics.
+        seed: of everything.
+    """
+
+    frames: int
+    time_limit: str | None
+    picoseconds: float
+    seed: int
+
+
+def run_demo(output: Path, demo: Demo) -> None:
+    """Samples, trains, evaluates, moves and reports; everything lands in the folder.
 
     Raises:
         BackendError: tblite is not installed, or failed.
+        NumberError: dynamics that is not physical.
     """
     require_tblite()
-    out = console()
+    out, begin = console(), time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     path = output / DATA
-    run_sampling(MOLECULE, path, frames, TEMPERATURES, seed)
-    training: dict[str, object] = {"seed": seed}
-    if time_limit is not None:
-        training["time_limit"] = seconds(time_limit)
-    config = settings.resolve({"data": {"train": [str(path)]}, "training": training}, "small")
+    _say_part(out, 1, "data from nothing")
+    run_sampling(MOLECULE, path, demo.frames, TEMPERATURES, demo.seed)
+    config = settings.resolve(_tree(path, demo), "small")
     prepared = prepare(config.data, config.model.cutoff, config.training.seed)
     say_notes(out, prepared.notes)
     say_findings(out, prepared.findings)
-    train_and_tell(config, prepared, output, out, resume=False)
-    say(out, f"next: schur md {output / MODEL} {path} --ensemble nve")
+    _say_part(out, 2, "training; E and F are errors on frames that it does not see")
+    run = train_potential(config, prepared, output, ConsoleReporter(out, COLUMNS))
+    _say_part(out, 3, "how good it is")
+    say_errors(out, run)
+    _say_part(out, 4, f"dynamics: {demo.picoseconds:g} ps with the new potential")
+    motion = _move(output, prepared, demo, out)
+    _say_part(out, 5, "the report")
+    page, *_ = write_report(output, run, prepared, config, motion)
+    say(out, f"done in {time.perf_counter() - begin:.0f} s; open {page} in a browser", "")
+    say(out, *_next(output))
+
+
+def _tree(path: Path, demo: Demo) -> dict[str, Any]:
+    training: dict[str, Any] = {"seed": demo.seed}
+    if demo.time_limit is not None:
+        training["time_limit"] = seconds(demo.time_limit)
+    return {"data": {"train": [str(path)]}, "training": training}
+
+
+def _move(output: Path, prepared: Prepared, demo: Demo, out: Console) -> DynamicsResult:
+    """Langevin dynamics from a frame of the lower temperature that training did not see."""
+    split = prepared.split
+    cold = f"{min(TEMPERATURES):.0f}K"
+    held_out = [*split.test, *split.valid]
+    start = next((s for s in held_out if s.config_type == cold), held_out[0])
+    atoms = Atoms(start.numbers, start.positions)
+    atoms.calc = Calculator(output / MODEL)
+    steps = max(round(1000 * demo.picoseconds / _TIMESTEP), 1)
+    config = DynamicsConfig(
+        temperature=min(TEMPERATURES), timestep=_TIMESTEP, steps=steps, seed=demo.seed
+    )
+    result = run_dynamics(atoms, config, output, RowPrinter(out, config))
+    say_notes(out, [f"{name}: {text}" for name, text in result.summary().items()])
+    return result
+
+
+def _say_part(out: Console, number: int, what: str) -> None:
+    say(out, "", f"[{number}/5] {what}")
+
+
+def _next(output: Path) -> list[str]:
+    """What a reader may do now."""
+    model = output / MODEL
+    return [
+        "next, with this model:",
+        f"  schur md {model} {output / DATA} --ensemble nve --steps 20000",
+        f"  schur relax {model} {output / DATA}",
+        f"  python: atoms.calc = schur.Calculator('{model}')",
+        "next, with your own data (extended XYZ, energies in eV, forces in eV/Å):",
+        "  schur data check data.xyz",
+        "  schur train data.xyz",
+    ]

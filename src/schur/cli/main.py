@@ -112,17 +112,18 @@ def train(
 def demo(
     output: Output = Path("schur-demo"),
     frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 400,
-    time_limit: TimeLimit = "150s",
+    time_limit: TimeLimit = "120s",
+    picoseconds: Annotated[float, typer.Option(help="Length of the dynamics.")] = 10.0,
     seed: Seed = 0,
     threads: Threads = None,
 ) -> None:
-    """Sample ethanol with GFN2-xTB, train a small potential and say how good it is."""
-    from .demonstration import run_demo
+    """Sample ethanol, train a potential, judge it, run 10 ps of dynamics, write a report."""
+    from .demonstration import Demo, run_demo
     from .training import use_threads
 
     with honest_errors():
         use_threads(threads)
-        run_demo(output, frames=frames, time_limit=time_limit, seed=seed)
+        run_demo(output, Demo(frames, time_limit, picoseconds, seed))
 
 
 @app.command(name="eval")

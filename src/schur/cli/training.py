@@ -120,6 +120,14 @@ def train_and_tell(
     run = train_potential(config, prepared, output, reporter, resume, processes)
     if processes is not None and not processes.leads:
         return run
+    say_errors(out, run)
+    page, *_ = write_report(output, run, prepared, config)
+    say(out, f"model: {output / MODEL}", f"report: {page}")
+    return run
+
+
+def say_errors(out: Console, run: TrainedRun) -> None:
+    """Prints how a training ended and the errors on all sets."""
     outcome = run.outcome
     parameters = sum(p.numel() for p in run.potential.parameters())
     say(
@@ -132,9 +140,6 @@ def train_and_tell(
     last = list(run.evaluations.values())[-1]
     if len(last.by_element) > 1:
         say(out, *element_table(last))
-    page, *_ = write_report(output, run, prepared, config)
-    say(out, f"model: {output / MODEL}", f"report: {page}")
-    return run
 
 
 def use_threads(count: int | None) -> None:
