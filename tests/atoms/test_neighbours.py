@@ -75,6 +75,38 @@ def test_any_atoms(seed: int, name: str, cutoff: float) -> None:
     assert as_set(neighbour_list(system, cutoff)) == plain(system, cutoff)
 
 
+LENGTHS = st.tuples(*[st.floats(0.8, 5.0)] * 3)
+TILTS = st.tuples(*[st.floats(-1.5, 1.5)] * 3)
+PLACES = st.lists(st.tuples(*[st.floats(-2.0, 2.0)] * 3), min_size=1, max_size=4)
+
+
+@given(LENGTHS, TILTS, PLACES, st.tuples(*[st.booleans()] * 3), st.booleans())
+def test_any_cell(
+    lengths: tuple[float, ...],
+    tilts: tuple[float, ...],
+    places: list[tuple[float, ...]],
+    pbc: tuple[bool, ...],
+    turned: bool,
+) -> None:
+    """Skewed by more than its length, smaller than the cutoff, left-handed, atoms outside."""
+    cell = np.diag(lengths)
+    cell[1, 0], cell[2, 0], cell[2, 1] = np.array(tilts) * [lengths[0], lengths[0], lengths[1]]
+    if turned:
+        cell = cell[[1, 0, 2]]
+    # On a lattice of 1/64 no two distances lie within rounding on both sides of the cutoff.
+    positions = np.round(np.array(places) @ cell * 64) / 64
+    system = System([6] * len(places), positions, np.round(cell * 64) / 64, pbc)
+    cutoff = 2.2 + 1e-4
+    assert as_set(neighbour_list(system, cutoff)) == plain(system, cutoff)
+
+
+@given(PLACES)
+def test_molecules_without_a_cell(places: list[tuple[float, ...]]) -> None:
+    positions = np.round(np.array(places) * 64) / 64
+    system = System([6] * len(places), positions)
+    assert as_set(neighbour_list(system, 2.2001)) == plain(system, 2.2001)
+
+
 def test_plain_search_notices_a_missing_pair() -> None:
     system = System([1, 1], [[0, 0, 0], [0, 0, 1]])
     found = neighbour_list(system, 2.0)

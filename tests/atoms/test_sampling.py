@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from schur.atoms.langevin import langevin
+from schur.atoms.methods import chosen_method, single_point
 from schur.atoms.sampling import Chain, isolated_atoms, run_chain, sample_molecule
+from schur.atoms.structures import SMILES, first_structure
 from schur.atoms.units import BOLTZMANN
 from schur.errors import DataError, NumberError
 
@@ -66,9 +70,7 @@ def test_chain_repeats_and_its_forces_are_gradients() -> None:
     assert all(np.array_equal(first[key], second[key]) for key in first)
     assert first["positions"].shape == (3, 3, 3)
 
-    from schur.atoms.sampling import _single_point
-
-    forces = _single_point("GFN2-xTB", np.array([8, 1, 1]))
+    forces = single_point("GFN2-xTB", np.array([8, 1, 1]))
     position = first["positions"][0]
     direction = np.random.default_rng(0).standard_normal((3, 3))
     step = 1e-3
@@ -99,3 +101,50 @@ def test_unknown_molecule() -> None:
     pytest.importorskip("tblite")
     with pytest.raises(DataError, match="not known"):
         sample_molecule("unobtainium", frames=1)
+
+
+def test_smiles_strings_of_the_table_are_those_molecules() -> None:
+    assert first_structure("CCO").numbers.tolist().count(1) == 6
+    for word in SMILES:
+        assert len(first_structure(word).numbers) > 2
+    with pytest.raises(DataError, match="structure file"):
+        first_structure("no such thing")
+
+
+def test_smiles_strings_beyond_the_table() -> None:
+    pytest.importorskip("rdkit")
+    caffeine = first_structure("CN1C=NC2=C1C(=O)N(C(=O)N2C)C")
+    assert sorted(caffeine.numbers.tolist()) == sorted([6] * 8 + [1] * 10 + [7] * 4 + [8] * 2)
+
+
+def test_any_calculator_samples_a_crystal_from_a_file(tmp_path: Path) -> None:
+    """EMT of ASE on copper: the frames repeat, and a single point gives their energies again."""
+    from ase.build import bulk
+
+    bulk("Cu", cubic=True).write(tmp_path / "cu.extxyz")
+    sampled = sample_molecule(
+        str(tmp_path / "cu.extxyz"), frames=2, temperatures=(300.0,), method="emt"
+    )
+    atom, frame, _ = sampled
+    assert atom.info["config_type"] == "isolated_atom" and len(frame.numbers) == 4
+    assert frame.pbc == (True, True, True) and frame.cell is not None
+    again = single_point("emt", frame.numbers, cell=frame.cell.tolist(), pbc=frame.pbc)
+    energy, forces = again(frame.positions)
+    assert energy == pytest.approx(frame.info["energy"], rel=1e-12)
+    assert np.allclose(forces, frame.arrays["forces"], rtol=0, atol=1e-10)
+
+
+def test_periodic_structures_take_gfn1() -> None:
+    pytest.importorskip("tblite")
+    assert chosen_method(None, True) == "GFN1-xTB"
+    cell = (5.0 * np.eye(3)).tolist()
+    argon = single_point("GFN1-xTB", np.array([18]), cell=cell, pbc=(True, True, True))
+    alone = single_point("GFN1-xTB", np.array([18]))
+    assert argon(np.zeros((1, 3)))[0] != alone(np.zeros((1, 3)))[0], "the images are felt"
+    with pytest.raises(DataError, match="molecules only"):
+        single_point("GFN2-xTB", np.array([18]), cell=cell, pbc=(True, True, True))
+
+
+def test_unknown_calculator() -> None:
+    with pytest.raises(DataError, match="no such calculator"):
+        sample_molecule("H2O", frames=1, method="nonsense")

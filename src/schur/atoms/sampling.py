@@ -15,13 +15,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, DataError
+from ..errors import BackendError
 from .frame import Frame
 from .langevin import langevin
+from .methods import XTB, calculator_class, chosen_method, require_tblite, single_point
+from .structures import first_structure
 
 _HYDROGEN_MASS = 4.0  # u; positions are sampled alike, and steps may be twice as long
 
@@ -31,8 +32,8 @@ class Chain:
     """One run of Langevin dynamics.
 
     Args:
-        numbers, positions: the molecule, Å.
-        method: of tblite, GFN2-xTB or GFN1-xTB.
+        numbers, positions: the structure, Å.
+        method: GFN2-xTB, GFN1-xTB or a calculator of ASE, as `single_point` takes it.
         temperature: K.
         frames: how many to keep.
         spacing: steps between two of them.
@@ -40,6 +41,7 @@ class Chain:
         timestep: fs.
         friction: 1/fs.
         seed: two numbers: of the data set, of the chain.
+        cell, pbc: of the structure, None for a molecule.
     """
 
     numbers: tuple[int, ...]
@@ -52,6 +54,8 @@ class Chain:
     burn_in: int = 300
     timestep: float = 2.0
     friction: float = 0.02
+    cell: tuple[tuple[float, ...], ...] | None = None
+    pbc: tuple[bool, ...] = (False, False, False)
 
 
 def sample_molecule(
@@ -60,59 +64,45 @@ def sample_molecule(
     frames: int,
     temperatures: Sequence[float] = (300.0, 600.0),
     seed: int = 0,
-    method: str = "GFN2-xTB",
+    method: str | None = None,
 ) -> list[Frame]:
-    """One frame for each single atom, then frames of a molecule, with energies and forces.
+    """One frame for each single atom, then frames of a structure, with energies and forces.
 
     Args:
-        name: a molecule known to ASE, such as CH3CH2OH.
+        name: a structure file, a molecule known to ASE such as CH3CH2OH, or a SMILES string.
         frames: of all temperatures together.
         temperatures: K; one chain each, named in `config_type`.
         seed: the same seed gives the same frames.
-        method: of tblite.
+        method: GFN2-xTB, GFN1-xTB, a calculator of ASE such as emt, or module:Class; by default
+            GFN2-xTB, for structures that repeat GFN1-xTB.
 
     Raises:
-        BackendError: tblite is not installed, or failed.
-        DataError: ASE knows no such molecule.
+        BackendError: tblite is not installed, or the method failed.
+        DataError: there is no such structure or calculator.
     """
-    require_tblite()
-    numbers, positions = _molecule(name)
+    start = first_structure(name)
+    chosen = chosen_method(method, any(start.pbc))
+    if chosen in XTB:
+        require_tblite()
+    else:
+        calculator_class(chosen)
+    box = None if start.cell is None else tuple(map(tuple, start.cell.tolist()))
     share = [len(part) for part in np.array_split(np.arange(frames), len(temperatures))]
     chains = [
-        Chain(numbers, positions, method, float(t), count, (seed, index))
+        Chain(
+            tuple(start.numbers.tolist()),
+            tuple(map(tuple, start.positions.tolist())),
+            chosen,
+            float(t),
+            count,
+            (seed, index),
+            cell=box,
+            pbc=start.pbc,
+        )
         for index, (t, count) in enumerate(zip(temperatures, share, strict=True))
     ]
     sampled = [frame for part in _run(chains) for frame in part]
-    return isolated_atoms(sorted(set(numbers)), method) + sampled
-
-
-def require_tblite() -> None:
-    """Stops where the sampling method is not installed.
-
-    Raises:
-        BackendError: with the words that install it.
-    """
-    try:
-        import tblite.interface  # noqa: F401
-    except ImportError as error:
-        raise BackendError(
-            "sampling needs the package tblite",
-            got=str(error),
-            expected="tblite installed",
-            remedy="pip install 'schur[sample]'",
-        ) from error
-
-
-def _molecule(name: str) -> tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]:
-    from ase.build import molecule
-
-    try:
-        atoms = molecule(name)
-    except (KeyError, NotImplementedError):
-        raise DataError(
-            "this molecule is not known", got=name, expected="a name in ase.build.molecule"
-        ) from None
-    return tuple(atoms.numbers.tolist()), tuple(map(tuple, atoms.positions.tolist()))
+    return isolated_atoms(sorted({*start.numbers.tolist()}), chosen) + sampled
 
 
 def isolated_atoms(numbers: Sequence[int], method: str) -> list[Frame]:
@@ -122,31 +112,10 @@ def isolated_atoms(numbers: Sequence[int], method: str) -> list[Frame]:
     frames = []
     for number in numbers:
         unpaired = round(ground_state_magnetic_moments[number])
-        energy, _ = _single_point(method, np.array([number]), unpaired)(np.zeros((1, 3)))
+        energy, _ = single_point(method, np.array([number]), unpaired)(np.zeros((1, 3)))
         info = {"energy": energy, "config_type": "isolated_atom"}
         frames.append(Frame(np.array([number]), np.zeros((1, 3)), info))
     return frames
-
-
-def _single_point(method: str, numbers: np.ndarray, unpaired: int = 0) -> Any:
-    """Energy in eV and forces in eV/Å as a function of positions in Å."""
-    from tblite.interface import Calculator
-
-    from .units import BOHR, HARTREE, HARTREE_PER_BOHR
-
-    calculators: list[Calculator] = []
-
-    def forces(positions: np.ndarray) -> tuple[float, np.ndarray]:
-        if calculators:
-            calculators[0].update(positions / BOHR)
-        else:
-            calculators.append(Calculator(method, numbers, positions / BOHR, uhf=unpaired))
-            calculators[0].set("verbosity", 0)
-        result = calculators[0].singlepoint()
-        energy = float(np.asarray(result.get("energy")))
-        return energy * HARTREE, -np.asarray(result.get("gradient")) * HARTREE_PER_BOHR
-
-    return forces
 
 
 def run_chain(chain: Chain) -> dict[str, np.ndarray]:
@@ -156,7 +125,7 @@ def run_chain(chain: Chain) -> dict[str, np.ndarray]:
     numbers = np.array(chain.numbers)
     masses = np.where(numbers == 1, _HYDROGEN_MASS, atomic_masses[numbers])
     steps = langevin(
-        _single_point(chain.method, numbers),
+        single_point(chain.method, numbers, cell=chain.cell, pbc=chain.pbc),
         np.array(chain.positions),
         masses,
         temperature=chain.temperature,
@@ -222,6 +191,8 @@ def _frames(chain: Chain, data: dict[str, np.ndarray]) -> list[Frame]:
             position,
             {"energy": float(energy), "config_type": group},
             {"forces": force},
+            None if chain.cell is None else np.array(chain.cell),
+            (chain.pbc[0], chain.pbc[1], chain.pbc[2]),
         )
         for position, energy, force in zip(
             data["positions"], data["energies"], data["forces"], strict=True
@@ -233,6 +204,9 @@ def _worker(description: str, target: str) -> None:
     raw = json.loads(description)
     raw["positions"] = tuple(map(tuple, raw["positions"]))
     raw["seed"] = tuple(raw["seed"])
+    raw["pbc"] = tuple(raw["pbc"])
+    if raw["cell"] is not None:
+        raw["cell"] = tuple(map(tuple, raw["cell"]))
     np.savez(target, **run_chain(Chain(**raw)))  # pyright: ignore[reportArgumentType]
 
 

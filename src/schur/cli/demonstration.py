@@ -14,11 +14,14 @@ from rich.console import Console
 from ..atoms import config as settings
 from ..atoms.calculator import Calculator
 from ..atoms.dynamics import DynamicsConfig, DynamicsResult, run_dynamics
-from ..atoms.extxyz import write_frames
+from ..atoms.elements import formula
+from ..atoms.methods import chosen_method, require_tblite
 from ..atoms.prepare import Prepared, prepare
 from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, train_potential
-from ..atoms.sampling import require_tblite, sample_molecule
+from ..atoms.sampling import sample_molecule
+from ..atoms.sources import write_any
+from ..atoms.structures import first_structure
 from ..train.progress import ConsoleReporter
 from .moving import RowPrinter
 from .tables import console, say, say_findings, say_notes
@@ -32,20 +35,30 @@ _TIMESTEP = 0.5  # fs
 
 
 def run_sampling(
-    molecule: str, output: Path, frames: int, temperatures: Sequence[float], seed: int
+    molecule: str,
+    output: Path,
+    frames: int,
+    temperatures: Sequence[float],
+    seed: int,
+    calculator: str | None = None,
 ) -> None:
-    """Samples a molecule into a file of structures.
+    """Samples a structure into a file of structures of any format that can be written.
 
     Raises:
         BackendError: tblite is not installed, or failed.
-        DataError: ASE knows no such molecule.
+        DataError: there is no such structure or calculator.
     """
     out = console()
+    start = first_structure(molecule)
+    method = chosen_method(calculator, any(start.pbc))
+    meant = f"{molecule} ({formula(start.numbers.tolist())})"
     at = " and ".join(f"{temperature:.0f} K" for temperature in temperatures)
-    say(out, f"sampling {frames} frames of {molecule} with GFN2-xTB at {at} ...")
+    say(out, f"sampling {frames} frames of {meant} with {method} at {at} ...")
     begin = time.perf_counter()
-    sampled = sample_molecule(molecule, frames=frames, temperatures=temperatures, seed=seed)
-    write_frames(output, sampled)
+    sampled = sample_molecule(
+        molecule, frames=frames, temperatures=temperatures, seed=seed, method=method
+    )
+    write_any(output, sampled)
     say(out, f"wrote {output} ({len(sampled)} frames) after {time.perf_counter() - begin:.0f} s")
 
 

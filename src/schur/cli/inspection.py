@@ -36,4 +36,7 @@ def run_check(files: Sequence[Path], cutoff: float, allow: Sequence[str]) -> Non
         findings += store.inspection.findings(reference)
     say_findings(out, [finding for finding in findings if not finding.stops])
     require(findings, allow)
-    say_notes(out, [f"{len(census)} frames are fit to train on"])
+    if len(molecules):
+        say_notes(out, [f"{len(census)} frames are fit to train on"])
+    else:
+        say_notes(out, ["isolated atoms alone: they give E0, beside a file of structures"])

@@ -313,17 +313,24 @@ def split(
 
 @data.command()
 def sample(
-    molecule: Annotated[str, typer.Argument(help="A name that ASE knows, such as CH3CH2OH.")],
+    molecule: Annotated[
+        str,
+        typer.Argument(help="A SMILES string, a name that ASE knows (CH3CH2OH), or a file."),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("sampled.xyz"),
     frames: Annotated[int, typer.Option(help="How many, of all temperatures together.")] = 300,
     temperature: Annotated[list[float], typer.Option(help="K; one chain each.")] = [300.0, 600.0],  # noqa: B006
     seed: Seed = 0,
+    calculator: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="GFN1-xTB, one of ASE's such as emt, or module:Class."),
+    ] = None,
 ) -> None:
-    """Make a data set from nothing: dynamics with GFN2-xTB, and isolated atoms."""
+    """Make a data set from nothing: dynamics with xTB or any calculator, and isolated atoms."""
     from .demonstration import run_sampling
 
     with honest_errors():
-        run_sampling(molecule, output, frames, temperature, seed)
+        run_sampling(molecule, output, frames, temperature, seed, calculator)
 
 
 @app.command()
