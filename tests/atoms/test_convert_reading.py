@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from schur.atoms.convert import convert_mace
 from schur.atoms.convert.stand_ins import Record, read_pickle
 from schur.atoms.convert.torch_file import TorchFile, mapping_of
-from schur.errors import DataError
+from schur.errors import DataError, SchurError
 
 from .mace_models import saved, unpacked
 
@@ -29,6 +30,10 @@ class Writes:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.write_text, (self.target, "was here")
+
+
+class MACE(torch.nn.Module):
+    """Something else of the same name."""
 
 
 def instance_opcode(target: Path) -> bytes:
@@ -138,6 +143,25 @@ def test_a_truncated_pickle(model: Path, share: float) -> None:
 
     with pytest.raises(DataError, match="pickle that cannot be read"):
         convert_mace(rewritten(model, cut))
+
+
+@given(share=st.floats(0, 1), value=st.integers(0, 255))
+def test_a_damaged_pickle_converts_or_is_refused(model: Path, share: float, value: int) -> None:
+    def damaged(name: str, content: bytes) -> bytes:
+        if not name.endswith("data.pkl"):
+            return content
+        place = int(share * (len(content) - 1))
+        return content[:place] + bytes([value]) + content[place + 1 :]
+
+    with contextlib.suppress(SchurError):
+        convert_mace(rewritten(model, damaged))
+
+
+def test_modules_inside_themselves(tmp_path: Path) -> None:
+    module = MACE()
+    module._modules["interactions"] = module
+    with pytest.raises(DataError, match="do not fit together"):
+        convert_mace(saved(tmp_path, module))
 
 
 def test_a_flipped_bit(model: Path) -> None:

@@ -118,3 +118,37 @@ def test_differentiable_forces_reach_the_parameters(potential: Potential) -> Non
 def test_one_reference_for_each_element() -> None:
     with pytest.raises(ShapeError, match="one reference energy"):
         Potential(PairModel(2, CUTOFF), ELEMENTS, (0.0,), CUTOFF)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lone_atoms_may_have_their_reference(dtype: torch.dtype) -> None:
+    """Alone, and just within reach of one another."""
+    potential = Potential(
+        PairModel(2, CUTOFF), ELEMENTS, (-13.6, -2041.3), CUTOFF, 0.7, -4.3, "reference"
+    )
+    systems = [System([8], [[0, 0, 0]]), System([1, 8], [[0, 0, 0], [0, 0, CUTOFF - 1e-6]])]
+    data = AtomicDataset(systems, ELEMENTS, CUTOFF, dtype)
+    for model in (potential.to(dtype), potential.freeze()):
+        alone, apart = model(data.batch([0, 1])).energies.tolist()
+        assert alone == -2041.3
+        assert apart == pytest.approx(-2041.3 - 13.6, abs=1e4 * torch.finfo(dtype).eps)
+
+
+def test_energies_of_lone_atoms_fade_with_their_forces() -> None:
+    """Against differences, where what fades is most of the energy; and gone in a box."""
+    model = PairModel(2, CUTOFF)
+    fading = Potential(model, ELEMENTS, (0.0, 0.0), CUTOFF, 0.7, -50.0, "reference").double()
+    plain = Potential(model, ELEMENTS, (0.0, 0.0), CUTOFF, 0.7, -50.0).double()
+    pair = System([8, 1], [[0, 0, 0], [0.3, 0.2, 1.5]])
+    way = np.random.default_rng(1).standard_normal((2, 3))
+    _, forces, _ = predict(fading, [pair])
+    assert np.abs(forces.numpy() - predict(plain, [pair])[1].numpy()).max() > 1
+
+    def at(step: float) -> float:
+        return energy(fading, System(pair.numbers, pair.positions + step * way))
+
+    work = -float((forces.numpy() * way).sum())
+    errors = [abs(slope(at, step) - work) for step in (4e-4, 2e-4)]
+    assert errors[1] < 1e-4 * abs(work)
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.05)
+    assert energy(fading, box()) == pytest.approx(energy(plain, box()), rel=1e-2)

@@ -12,6 +12,7 @@ from ase import Atoms
 from typer.testing import CliRunner, Result
 
 import schur
+from schur.atoms.evaluator import Outcome
 from schur.atoms.extxyz import Frame, read_extxyz, write_frames
 from schur.cli import app
 
@@ -67,7 +68,8 @@ def test_calculator_and_load_agree_with_mace_torch(folder: Path) -> None:
     forces = frame.arrays["forces"]
     assert np.allclose(atoms.get_forces(), forces, rtol=0, atol=1e-6 * np.abs(forces).max())
     assert atoms.get_potential_energy() == pytest.approx(frame.info["energy"], rel=1e-6)
-    assert schur.load(folder / "density.schur")(atoms).energy == atoms.get_potential_energy()
+    loaded = schur.load(folder / "density.schur")(atoms)
+    assert isinstance(loaded, Outcome) and loaded.energy == atoms.get_potential_energy()
 
 
 def test_md_runs(folder: Path) -> None:

@@ -43,6 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "pseudotensors": {"hidden": "2x0e + 2x0o + 2x1o + 2x1e"},
     "high degrees": {"hidden": "2x0e + 2x1o + 2x2e + 2x3o", "edge_lmax": 3, "correlation": 1},
     "sent": {"sent": "3x0e + 3x1o", "sent_first": "1x0e"},
+    "lone atoms": {"lone_atoms": "reference"},
+    "lone atoms, last readout": {"lone_atoms": "reference", "readouts": "last", "layers": 3},
     "no directions": {"hidden": "3x0e", "edge_lmax": 0},
 }
 
@@ -119,12 +121,20 @@ def test_edges_in_any_order_and_batches(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_lone_atom_says_nothing_where_the_first_layer_has_no_residual(name: str) -> None:
+def test_what_is_said_of_a_lone_atom(name: str) -> None:
+    """E0 where the settings ask for it; E0 + shift where the first layer has no residual."""
     potential = build(name)
-    none = torch.zeros(2, 0, dtype=torch.int64)
-    said = potential.model(torch.zeros(0, 3).double(), torch.arange(3), none)
-    kind = VARIANTS[name].get("first_interaction", "residual")
-    assert (said == 0).all() == ("residual" not in kind)
+    atoms = [System([z], [[0, 0, 0]]) for z in ELEMENTS]
+    data = AtomicDataset(atoms, ELEMENTS, CUTOFF, torch.float64)
+    reference = torch.tensor(potential.reference, dtype=torch.float64)
+    beyond = potential(data.batch(range(3))).energies - reference
+    settings = VARIANTS[name]
+    if settings.get("lone_atoms") == "reference":
+        assert beyond.abs().max() < 1e-14
+    elif "residual" not in settings.get("first_interaction", "residual"):
+        assert (beyond - potential.shift).abs().max() < 1e-14
+    else:
+        assert beyond.abs().min() > 1e-3
 
 
 def test_envelope_on_weights_makes_messages_smooth_at_the_cutoff() -> None:

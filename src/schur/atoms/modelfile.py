@@ -42,7 +42,9 @@ def build_potential(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_model(config, len(elements), mean_neighbours, elements)
-    potential = Potential(model, elements, reference, config.cutoff, scale, shift)
+    potential = Potential(
+        model, elements, reference, config.cutoff, scale, shift, config.lone_atoms
+    )
     return potential.to(dtype)
 
 
@@ -120,7 +122,7 @@ def load_potential(path: str | os.PathLike[str], dtype: torch.dtype | None = Non
             got=str(error).splitlines()[-1].strip(),
             expected="the parameters of the model in the header",
         ) from error
-    potential.eval().requires_grad_(False)
+    potential.freeze()
     return potential if dtype is None else potential.to(dtype)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
+from ..nn.cutoffs import PolynomialCutoff
 from .batch import Batch
 
 
@@ -56,6 +57,14 @@ class Potential(nn.Module):
         reference: E0 of each element, eV.
         cutoff: Å.
         scale, shift: eV; typical size and mean of an atom's energy.
+        lone_atoms: `free` as above; or `reference`, so that an atom alone has the energy E0. What
+            the formula above says of an atom of that element alone is then subtracted from each
+            atom's energy, times
+
+                exp(-3 Σ_j f(r_ij / cutoff))
+
+            with f the polynomial cutoff of order 6. That is 1 without neighbours, about one half
+            with one at 0.8 cutoffs, and nothing to speak of for an atom inside a molecule.
 
     Raises:
         ShapeError: not one reference energy for each element.
@@ -69,6 +78,7 @@ class Potential(nn.Module):
         cutoff: float,
         scale: float = 1.0,
         shift: float = 0.0,
+        lone_atoms: Literal["free", "reference"] = "free",
     ) -> None:
         super().__init__()
         if len(elements) != len(reference):
@@ -82,6 +92,8 @@ class Potential(nn.Module):
         self.cutoff = float(cutoff)
         self.scale = float(scale)
         self.shift = float(shift)
+        self.fade = PolynomialCutoff(cutoff) if lone_atoms == "reference" else None
+        self._kept: Tensor | None = None
         # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
         self.reference = tuple(float(e) for e in reference)
 
@@ -108,12 +120,15 @@ class Potential(nn.Module):
                 batch.species
             ]
             atoms = reference + self.shift + self.scale * raw.to(torch.float64)
+            parts, weights = [raw], [torch.full_like(raw, self.scale)]
+            if self.fade is not None:
+                lone = self._lone(vectors, batch)
+                atoms = atoms - lone
+                parts, weights = [*parts, lone], [*weights, torch.full_like(lone, -1.0)]
             energies = torch.zeros_like(batch.sizes).index_add(0, batch.system, atoms)
             if not wants_gradient:
                 return Prediction(energies, atoms)
-            (gradient,) = torch.autograd.grad(
-                raw, vectors, torch.full_like(raw, self.scale), create_graph=differentiable
-            )
+            (gradient,) = torch.autograd.grad(parts, vectors, weights, create_graph=differentiable)
         result = _Derivatives(batch, vectors, gradient)
         if not differentiable:
             energies, atoms = energies.detach(), atoms.detach()
@@ -123,6 +138,33 @@ class Potential(nn.Module):
             result.forces() if forces else None,
             result.stresses() if stress else None,
         )
+
+    def _lone(self, vectors: Tensor, batch: Batch) -> Tensor:
+        """What atoms alone would have beyond E0, as far as these atoms are alone; (atoms,) eV."""
+        assert self.fade is not None
+        half = len(vectors) // 2
+        near = self.fade(torch.linalg.vector_norm(vectors[:half], dim=1))
+        first, second = batch.edge_index[:, :half]
+        count = near.new_zeros(batch.num_atoms).index_add(0, first, near).index_add(0, second, near)
+        alone = self._alone(vectors) if self._kept is None else self._kept.to(vectors.device)
+        return torch.exp(-3.0 * count.to(torch.float64)) * alone[batch.species]
+
+    def _alone(self, like: Tensor) -> Tensor:
+        """What an atom of each element alone has beyond E0, eV: the model without edges."""
+        species = torch.arange(len(self.elements), device=like.device)
+        none = species.new_zeros(2, 0)
+        raw = self.model(like.new_zeros(0, 3), species, none, paired=True)
+        return self.shift + self.scale * raw.to(torch.float64)
+
+    def freeze(self) -> Potential:
+        """This potential for use, not training: parameters without gradients, from now on fixed.
+
+        What the model says of lone atoms is kept, where energies need it.
+        """
+        self.eval().requires_grad_(False)
+        if self.fade is not None:
+            self._kept = self._alone(next(self.model.parameters())).detach()
+        return self
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,9 @@ class MACEConfig(BaseModel):
         readouts: whether all layers have a readout, or the last alone.
         sent, sent_first: irreps of what neighbours send, all of one multiplicity, in later layers
             and in the first; by default those of the features (`edge_irreps` of mace-torch).
+        lone_atoms: whether an atom without neighbours has an energy that training happens to give
+            it (`free`), or exactly the reference energy of its element (`reference`); see
+            `Potential`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +61,7 @@ class MACEConfig(BaseModel):
     readouts: Literal["all", "last"] = "all"
     sent: str | None = None
     sent_first: str | None = None
+    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_correlation(self) -> MACEConfig:

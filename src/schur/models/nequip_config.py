@@ -25,6 +25,9 @@ class NequIPConfig(BaseModel):
         radial_hidden: widths of the network from Bessel functions to weights.
         envelope: exponent p of the polynomial cutoff.
         readout: widths of the hidden layers of the readout; none for a linear one.
+        lone_atoms: whether an atom without neighbours has an energy that training happens to give
+            it (`free`), or exactly the reference energy of its element (`reference`); see
+            `Potential`.
 
     Example:
         >>> NequIPConfig(lmax=1, features=(8, 4)).hidden
@@ -47,6 +50,7 @@ class NequIPConfig(BaseModel):
     radial_hidden: tuple[int, ...] = (128,)
     envelope: int = Field(default=6, ge=2)
     readout: tuple[int, ...] = ()
+    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_features(self) -> NequIPConfig:

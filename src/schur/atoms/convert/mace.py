@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from ...errors import DataError
+from ...errors import DataError, SchurError
 from ...models.mace import MACE, MACEConfig
 from ...models.mace_config import Interaction
 from ...reps import Irreps
@@ -57,7 +57,21 @@ def convert_mace(path: str | os.PathLike[str], head: str | None = None) -> Poten
         DataError: a file that cannot be read, is no such model or of a variant that Schur does
             not have, or a head that is not there or not named.
     """
-    source = read_mace(TorchFile(path))
+    file = TorchFile(path)
+    try:
+        return _converted(file, head)
+    except SchurError:
+        raise
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"the parts of {file.name} do not fit together as those of mace-torch 0.3 do",
+            got=f"{type(error).__name__}: {str(error).splitlines()[-1].strip()}",
+            expected="MACE or ScaleShiftMACE, as training wrote it",
+        ) from error
+
+
+def _converted(file: TorchFile, head: str | None) -> Potential:
+    source = read_mace(file)
     index = _head(source, head)
     config = mace_config(source)
     elements = tuple(int(z) for z in source["atomic_numbers"])
@@ -74,8 +88,7 @@ def convert_mace(path: str | os.PathLike[str], head: str | None = None) -> Poten
         float(_of_head(source, "scale_shift.scale", index, 1)) if scaled else 1.0,
         float(_of_head(source, "scale_shift.shift", index, 1)) if scaled else 0.0,
     )
-    potential.eval().requires_grad_(False)
-    return potential.to(source.dtype)
+    return potential.freeze().to(source.dtype)
 
 
 def mace_config(source: MACESource) -> MACEConfig:

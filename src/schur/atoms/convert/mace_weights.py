@@ -37,16 +37,10 @@ def convert_weights(source: MACESource, model: MACE, head: int) -> None:
         head: which head's readouts.
 
     Raises:
-        DataError: tensors that do not fit the shape.
+        DataError: a tensor that is not there.
+        RuntimeError: tensors that do not fit the shape.
     """
-    try:
-        model.load_state_dict(_all(source, model, head))
-    except RuntimeError as error:
-        raise DataError(
-            f"the weights in {source.name} do not fit its own settings",
-            got=str(error).splitlines()[-1].strip(),
-            expected="a model of mace-torch 0.3",
-        ) from error
+    model.load_state_dict(_all(source, model, head))
 
 
 def _all(source: MACESource, model: MACE, head: int) -> dict[str, Tensor]:
