@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Prepared:
         cutoff: Å, that `pairs` were counted within.
         pairs: directed pairs of neighbours in each set.
         memory: bytes of streamed frames that may be kept at hand, for each set.
+        digest: of geometries and labels and of which set they are in; a run that is resumed
+            needs the same.
     """
 
     split: Split
@@ -53,6 +56,7 @@ class Prepared:
     cutoff: float | None = None
     pairs: Mapping[str, int] = field(default_factory=dict)
     memory: int = 10**9
+    digest: str = ""
 
     def datasets(
         self, cutoff: float, dtype: torch.dtype, elements: Sequence[int] | None = None
@@ -110,7 +114,19 @@ def prepare(config: DataConfig, cutoff: float, seed: int) -> Prepared:
     split = Split(*(store.systems(getattr(parts, name)) for name in _PARTS))
     pairs = {name: int(census.pairs[getattr(parts, name)].sum()) for name in _PARTS}
     memory = int(config.cache_gb * 1e9)
-    return Prepared(split, reference, scale, shift, notes, findings, cutoff, pairs, memory)
+    digest = _digest(census, parts)
+    return Prepared(split, reference, scale, shift, notes, findings, cutoff, pairs, memory, digest)
+
+
+def _digest(census: Census, parts: Parts) -> str:
+    """From the columns of the census, so that frames on disk are not read again."""
+    found = hashlib.sha256()
+    for name in _PARTS:
+        which = getattr(parts, name)
+        for column in (census.fingerprints, census.energies, census.force_squares):
+            found.update(np.ascontiguousarray(column[which]).tobytes())
+        found.update(name.encode())
+    return found.hexdigest()[:16]
 
 
 _PARTS = ("train", "valid", "test")

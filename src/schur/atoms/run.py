@@ -115,6 +115,7 @@ def train_potential(
     train, valid = sets["train"], sets["valid"]
     task = PotentialTask(potential, train, valid, config.loss, config.training, together)
     fingerprint = config.model_dump(mode="json", exclude={"training"})
+    fingerprint["structures and labels"] = prepared.digest
     trainer = Trainer(potential, task, config.training, directory, reporter, fingerprint, together)
     outcome = trainer.run(resume=resume)
     if not together.leads:

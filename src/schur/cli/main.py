@@ -45,7 +45,7 @@ Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not
 
 @contextmanager
 def honest_errors() -> Iterator[None]:
-    """Prints an error that Schur raises on purpose as it is, and leaves with status 1.
+    """Prints an error that Schur raises on purpose, or of a file, and leaves with status 1.
 
     Of several processes (of torchrun) one that ends because of another leaves the message to it.
     """
@@ -56,6 +56,9 @@ def honest_errors() -> Iterator[None]:
     except SchurError as error:
         if not isinstance(error, PeerError) or os.environ.get("RANK", "0") == "0":
             typer.echo(f"schur: {error}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:  # a full disk, a folder that may not be written
+        typer.echo(f"schur: a file cannot be used\n  got:      {error}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -20,6 +20,7 @@ from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
 from ..errors import DataError
+from ..train.loop import CHECKPOINT
 from ..train.processes import Processes, joined_processes
 from ..train.progress import ConsoleReporter, Reporter
 from ..train.tensorboard import Reporters, TensorBoardReporter
@@ -76,6 +77,8 @@ def run_training(
         if tensorboard and processes.leads:
             told.append(TensorBoardReporter(output / TENSORBOARD))
         resume = restart == "auto"
+        if resume and (output / CHECKPOINT).exists():
+            say(out, f"going on from {output / CHECKPOINT}; --restart never begins anew")
         return train_and_tell(plan.config, plan.prepared, output, out, resume, processes, told)
 
 
