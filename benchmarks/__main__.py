@@ -15,6 +15,10 @@ from typing import Any
 
 import schur
 from benchmarks import latency
+from benchmarks.potentials import measure as potentials
+from benchmarks.potentials.catalogue import CONTENDERS as POTENTIAL_CONTENDERS
+from benchmarks.potentials.catalogue import PASSES as POTENTIAL_PASSES
+from benchmarks.potentials.catalogue import POTENTIALS
 from benchmarks.problem import PASSES
 from benchmarks.process import in_fresh_process
 from benchmarks.tables import table
@@ -27,22 +31,27 @@ PACKAGES = (
 )
 
 
+NAMES = [*WORKLOADS, *POTENTIALS, "W12"]
+
+
 def main() -> None:
     """Parse, measure case by case, print each table as it comes, write the JSON at the end."""
     parser = _parser()
     options = parser.parse_args()
-    _refuse_unknown(parser, options.workloads, [*WORKLOADS, "W12"])
-    _refuse_unknown(parser, options.contenders or [], list(CONTENDERS))
+    _refuse_unknown(parser, options.workloads, NAMES)
+    _refuse_unknown(parser, options.contenders or [], [*CONTENDERS, *POTENTIAL_CONTENDERS])
     if options.list:
         for name in WORKLOADS:
             each = workload(name)
             print(f"{name}  {each.title}: {', '.join(c.name or 'one case' for c in each.cases)}")
+        for name, (title, cases) in POTENTIALS.items():
+            print(f"{name}  {title}: {', '.join(case.name for case in cases)}")
         print(f"W12  {latency.TITLE}: {', '.join(latency.MOLECULES)}")
         return
     report: dict[str, Any] = {"machine": machine(), "results": []}
     print("  ".join(f"{key} {value}" for key, value in report["machine"]["versions"].items()))
     print(f"{report['machine']['processor']}, {report['machine']['cores']} cores")
-    for name in options.workloads or [*WORKLOADS, "W12"]:
+    for name in options.workloads or NAMES:
         for line, results in measured(name, options):
             report["results"] += results
             print("\n" + line, flush=True)
@@ -60,10 +69,27 @@ def measured(name: str, options: argparse.Namespace) -> Iterator[tuple[str, list
             failed = [result["failed"] for result in found if "failed" in result]
             yield f"{name}: {failed[0]}" if failed else latency.table(found), found
             continue
+        if name in POTENTIALS:
+            yield from measure_potentials(asked, options)
+            continue
         for case in workload(name).cases:
             if not options.cases or case.name in options.cases:
                 result = measure(asked, case, options)
                 yield result.get("failed") or table(result), [result]
+
+
+def measure_potentials(
+    asked: dict[str, Any], options: argparse.Namespace
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """One table a case; contenders are processes of their own that take turns."""
+    title, cases = POTENTIALS[asked["workload"]]
+    passes = [what for what in POTENTIAL_PASSES if what in options.passes]
+    for case in cases:
+        if options.cases and case.name not in options.cases:
+            continue
+        chosen = [c for c in case.contenders if not options.contenders or c in options.contenders]
+        result = potentials.measure(asked, case, title, chosen, passes, options.python)
+        yield result.get("failed") or f"{table(result)}\n  {potentials.versions(result)}", [result]
 
 
 def measure_latency(asked: dict[str, Any], options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -85,7 +111,7 @@ def measure(asked: dict[str, Any], case: Case, options: argparse.Namespace) -> d
         "what": "time",
         "case": case.name,
         "title": workload(asked["workload"]).title,
-        "passes": options.passes,
+        "passes": [what for what in PASSES if what in options.passes],
         "contenders": chosen,
     }
     with tempfile.TemporaryDirectory() as cache:
@@ -119,6 +145,17 @@ def machine() -> dict[str, Any]:
     }
 
 
+class _Interpreters(argparse.Action):
+    """`mace=/path/to/python` as an entry of a dictionary."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        known = {key for _, key in POTENTIAL_CONTENDERS.values()}
+        pairs = dict(value.split("=", 1) for value in values if "=" in value)
+        if len(pairs) < len(values) or not pairs.keys() <= known:
+            parser.error(f"--python takes NAME=PATH, NAME one of {', '.join(sorted(known))}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), **pairs})
+
+
 def _refuse_unknown(parser: argparse.ArgumentParser, given: list[str], known: list[str]) -> None:
     if unknown := [name for name in given if name not in known]:
         parser.error(f"there is no {', '.join(unknown)}; there are: {', '.join(known)}")
@@ -132,13 +169,22 @@ def _write(path: Path, report: dict[str, Any]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("workloads", nargs="*", help=f"any of {' '.join(WORKLOADS)} W12; all without")
+    add("workloads", nargs="*", help=f"any of {' '.join(NAMES)}; all without")
     add("--list", action="store_true", help="print the workloads and their cases")
     add("--cases", nargs="+", help="only the cases of these names")
     add("--dtype", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
     add("--threads", nargs="+", default=["1", "all"], help="numbers, or all")
-    add("--passes", nargs="+", default=list(PASSES), choices=PASSES)
+    every = [*PASSES, *POTENTIAL_PASSES]
+    add("--passes", nargs="+", default=every, choices=every)
     add("--contenders", nargs="+", help="only these")
+    add(
+        "--python",
+        nargs="+",
+        default={},
+        action=_Interpreters,
+        metavar="NAME=PATH",
+        help="interpreters of mace and nequip, which need another e3nn or much else",
+    )
     add("--repeats", type=int, default=7, help="runs of each contender (median; 7 is the rule)")
     add("--no-memory", dest="memory", action="store_false", help="leave out peak memory")
     add("--json", type=Path, default=Path("benchmarks/results/latest.json"))

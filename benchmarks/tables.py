@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HEADINGS = {"F": "F", "FB": "F+B", "FBB": "F+B+BB"}
+HEADINGS = {"F": "F", "FB": "F+B", "FBB": "F+B+BB", "EF": "E+F", "step": "step"}
 
 
 def table(result: Mapping[str, Any]) -> str:

@@ -1,0 +1,92 @@
+"""Schur, with the weights of the peer where the peer has written them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.potentials.contender import DTYPES, PotentialContender, read_structures
+from schur.atoms.batch import AtomicDataset
+from schur.atoms.convert import convert_mace
+from schur.atoms.modelfile import build_potential
+from schur.atoms.potential import Potential
+from schur.atoms.system import System
+from schur.models.mace import MACEConfig
+from schur.models.nequip import NequIP, NequIPConfig
+from schur.models.nequip_weights import weights_of_nequip
+
+CUTOFF = 5.0  # Å
+NEIGHBOURS = 20.0
+
+
+class SchurPotential(PotentialContender):
+    """A potential and a batch of it."""
+
+    packages = ("torch",)
+
+    def __init__(self, spec: dict[str, Any], folder: Path) -> None:
+        frames = read_structures(folder)
+        super().__init__([len(frame["numbers"]) for frame in frames])
+        elements = tuple(sorted({int(z) for frame in frames for z in frame["numbers"]}))
+        dtype = DTYPES[spec["dtype"]]
+        potential = _from_mace(folder) if spec["workload"] == "W10" else _from_nequip(folder)
+        if potential is None:
+            shape = _mace if spec["workload"] == "W10" else _nequip
+            config = shape(spec["settings"])
+            reference = (0.0,) * len(elements)
+            potential = build_potential(
+                config, elements, reference, NEIGHBOURS, 1.0, 0.0, 0, torch.float64
+            )
+        self.potential = potential.to(dtype).requires_grad_(True)
+        systems = [System(f["numbers"], f["positions"], f.get("cell"), "cell" in f) for f in frames]
+        data = AtomicDataset(systems, potential.elements, potential.cutoff, dtype)
+        self.batch = data.batch(range(len(systems)))
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return list(self.potential.parameters())
+
+    def energies_and_forces(self, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        said = self.potential(self.batch, forces=True, differentiable=training)
+        assert said.forces is not None
+        return said.energies, said.forces
+
+
+def _mace(settings: dict[str, Any]) -> MACEConfig:
+    return MACEConfig(cutoff=CUTOFF, hidden=settings["hidden"], radial_hidden=(64, 64, 64))
+
+
+def _nequip(settings: dict[str, Any]) -> NequIPConfig:
+    return NequIPConfig(
+        cutoff=CUTOFF,
+        layers=settings["num_layers"],
+        lmax=settings["l_max"],
+        parity=settings["parity"],
+        features=tuple(settings["num_features"]),
+    )
+
+
+def _from_mace(folder: Path) -> Potential | None:
+    path = folder / "mace.model"
+    return convert_mace(path) if path.exists() else None
+
+
+def _from_nequip(folder: Path) -> Potential | None:
+    path = folder / "nequip.npz"
+    if not path.exists():
+        return None
+    with np.load(path) as file:
+        arrays = {key: torch.tensor(file[key]) for key in file.files if key != "settings"}
+        settings = json.loads(str(file["settings"]))
+    elements = settings["elements"]
+    model = NequIP(_nequip(settings), len(elements), settings["avg_num_neighbors"]).double()
+    model.load_state_dict(weights_of_nequip(arrays, model))
+    return Potential(model, elements, [0.0] * len(elements), CUTOFF)
+
+
+def build(spec: dict[str, Any], folder: Path) -> PotentialContender:
+    """The contender that a specification asks for."""
+    return SchurPotential(spec, folder)
