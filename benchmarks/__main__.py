@@ -95,10 +95,10 @@ def measure_potentials(
 def measure_latency(asked: dict[str, Any], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Each molecule twice: routines compiled on the way, and found in the cache."""
     results = []
-    for molecule in options.cases or latency.MOLECULES:
+    for architecture, molecule in product(latency.SHAPES, options.cases or latency.MOLECULES):
         with tempfile.TemporaryDirectory() as cache:
             for state in ("empty", "full"):
-                spec = asked | {"what": "latency", "case": molecule}
+                spec = asked | {"what": "latency", "architecture": architecture, "case": molecule}
                 found = in_fresh_process(spec, cache)
                 results.append(spec | {"cache": state} | found)
     return results

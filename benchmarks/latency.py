@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 
-TITLE = "latency and cold start: MACE 128x0e+128x1o, l <= 3, degree 3, one molecule"
+TITLE = "latency and cold start, one molecule"
 CUTOFF = 5.0  # Å
 MOLECULES = ("water", "hexanol")
+SHAPES: dict[str, dict[str, Any]] = {
+    "mace": {"architecture": "mace", "hidden": "128x0e + 128x1o"},
+    "nequip": {"architecture": "nequip", "lmax": 2, "parity": False, "features": [128, 64, 32]},
+}
+"""MACE with l <= 3 and degree 3, and the preset M of nequip."""
+CALLS = 20
+REPEATED = ("step", "forces", "call")
 
 
 def measure(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,33 +27,48 @@ def measure(spec: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
     clock.lap("import torch")
-    from schur.models.mace import MACE, MACEConfig
+    from schur.atoms.batch import AtomicDataset
+    from schur.atoms.evaluator import Evaluator
+    from schur.atoms.modelfile import build_potential
+    from schur.atoms.system import System
+    from schur.models.registry import parse_config
 
     clock.lap("import schur")
-    torch.manual_seed(0)
     species, positions = molecule(spec["case"])
-    edges = neighbours(positions)
-    config = MACEConfig(cutoff=CUTOFF, hidden="128x0e + 128x1o")
-    dtype = getattr(torch, spec["dtype"])
-    model = MACE(config, 3, edges.shape[1] / len(species)).to(dtype)
+    config = parse_config(SHAPES[spec["architecture"]] | {"cutoff": CUTOFF})
+    dtype, elements = getattr(torch, spec["dtype"]), (1, 6, 8)
+    reference = (0.0,) * len(elements)
+    potential = build_potential(config, elements, reference, 10.0, 1.0, 0.0, 0, dtype)
     clock.lap("construct")
-    at = torch.tensor(positions, dtype=dtype)
-    z, edge_index = torch.tensor(species), torch.tensor(edges)
+    system = System(np.array(elements)[species], positions)
+    batch = AtomicDataset([system], elements, CUTOFF, dtype).batch([0])
 
     def forces(training: bool) -> torch.Tensor:
-        moved = at.clone().requires_grad_()
-        energy = model(moved[edge_index[1]] - moved[edge_index[0]], z, edge_index).sum()
-        return torch.autograd.grad(energy, moved, create_graph=training)[0]
+        found = potential(batch, differentiable=training).forces
+        assert found is not None
+        return found
 
     def step() -> None:
-        model.zero_grad()
+        potential.zero_grad()
         forces(training=True).square().sum().backward()
 
     step()
     clock.lap("first step")
     again = _median(step, spec["repeats"])
+    potential.requires_grad_(False)
     alone = _median(lambda: forces(training=False), spec["repeats"])
-    return {"atoms": len(species), "seconds": clock.laps | {"step": again, "forces": alone}}
+    evaluator, rng = Evaluator(potential), np.random.default_rng(12)
+
+    def call() -> None:
+        """What dynamics does: atoms that have moved a little, and the list with a skin."""
+        evaluator(System(system.numbers, positions + rng.normal(0, 1e-3, positions.shape)))
+
+    call()
+    called = _median(call, max(CALLS, spec["repeats"]))
+    return {
+        "atoms": len(species),
+        "seconds": clock.laps | {"step": again, "forces": alone, "call": called},
+    }
 
 
 def molecule(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -67,22 +89,16 @@ def molecule(name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(species), np.array(positions)
 
 
-def neighbours(positions: np.ndarray) -> np.ndarray:
-    """Senders and receivers of all pairs within the cutoff."""
-    distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    return np.stack(np.nonzero((distance < CUTOFF) & (distance > 0)))
-
-
 def table(results: list[dict[str, Any]]) -> str:
-    """One line a molecule and state of the cache."""
+    """One line an architecture, molecule and state of the cache."""
     head = results[0]
     stages = list(head["seconds"])
     lines = [f"W12 | {head['dtype']} | {head['threads']} thread(s) | {TITLE}"]
     lines.append(" " * 30 + "".join(f"{stage:>14}" for stage in stages))
     for result in results:
-        name = f"{result['case']}, {result['atoms']} atoms, cache {result['cache']}"
+        name = f"{result['architecture']}, {result['case']}, cache {result['cache']}"
         cells = [
-            f"{1e3 * s:.1f} ms" if stage in {"step", "forces"} else f"{s:.2f} s"
+            f"{1e3 * s:.1f} ms" if stage in REPEATED else f"{s:.2f} s"
             for stage, s in result["seconds"].items()
         ]
         lines.append(f"  {name:<28}" + "".join(f"{cell:>14}" for cell in cells))
