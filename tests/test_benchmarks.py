@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,11 @@ from benchmarks import references
 from benchmarks.irreps import channelwise, dim, parse
 from benchmarks.mace_basis import dense_bases
 from benchmarks.measure import time_case
+from benchmarks.potentials import measure as potentials
+from benchmarks.potentials.catalogue import CONTENDERS as CONTENDERS_OF_POTENTIALS
+from benchmarks.potentials.catalogue import POTENTIALS, PotentialCase
+from benchmarks.potentials.contender import errors
+from benchmarks.potentials.structures import structures
 from benchmarks.problem import PASSES, Problem
 from benchmarks.tables import table
 from benchmarks.torch_contender import TorchContender
@@ -102,3 +108,46 @@ def test_one_case_makes_a_table_that_fits() -> None:
     assert max(len(line) for line in found.splitlines()) <= 100
     assert "bare matmul: has no such function" in found
     assert "~" in found.splitlines()[2], "one run is fewer than the rule asks for"
+
+
+def test_structures_have_the_stated_size_and_no_atoms_that_touch() -> None:
+    for name, count in {"diamond": 64, "copper": 64, "water box": 192, "hexanol": 21}.items():
+        (frame,) = structures(name)
+        assert frame["positions"].shape == (count, 3) and len(frame["numbers"]) == count
+        apart = frame["positions"][:, None] - frame["positions"]
+        if "cell" in frame:
+            lengths = np.diag(frame["cell"])
+            apart -= lengths * np.round(apart / lengths)
+        distance = np.linalg.norm(apart, axis=-1) + 9 * np.eye(count)
+        assert distance.min() > 0.9
+
+
+def test_ten_frames_of_acetylacetone(shared_data: Path) -> None:
+    frames = structures("acac")
+    assert [len(frame["numbers"]) for frame in frames] == [15] * 10
+
+
+def test_cases_of_potentials_have_names_of_their_own() -> None:
+    for _, cases in POTENTIALS.values():
+        assert len({case.name for case in cases}) == len(cases)
+
+
+def test_a_potential_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer whose package is not there is listed with the reason, and the others are measured."""
+    absent = ("benchmarks.potentials.of_no_package", "mace")
+    monkeypatch.setitem(CONTENDERS_OF_POTENTIALS, "mace-torch", absent)
+    case = PotentialCase("small water", "water", {"hidden": "2x0e"}, ("schur", "mace-torch"))
+    asked = {"workload": "W10", "dtype": "float64", "threads": 1, "repeats": 1}
+    result = potentials.measure(asked, case, "MACE", case.contenders, ["EF"], {})
+    rows = result["contenders"]
+    assert rows["schur"]["reason"] is None and "error" not in rows["schur"]["passes"]["EF"]
+    assert "of_no_package" in rows["mace-torch"]["reason"]
+    assert "of_no_package" in table(result) and "torch" in potentials.versions(result)
+
+
+def test_errors_of_potentials_are_those_from_the_reference(tmp_path: Path) -> None:
+    exact = np.array([3.0, 4.0])
+    assert errors({"forces": exact}, tmp_path) == {}
+    np.savez(tmp_path / "reference.npz", forces=exact)
+    found = errors({"forces": exact + np.array([0.0, 0.05])}, tmp_path)
+    assert found["forces"] == pytest.approx(0.01)

@@ -32,16 +32,17 @@ class Worker:
 
     def __init__(self, command: str, spec: Mapping[str, Any], folder: Path, cache: str) -> None:
         words = [command, "-m", "benchmarks.potentials.child", str(folder), json.dumps(spec)]
-        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed when the worker ends)
-        self.process = subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=environment(spec["threads"], cache),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-        )
+        self.log = folder / f"{spec['contender']}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                words,
+                cwd=ROOT,
+                env=environment(spec["threads"], cache),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.ready = self._answer()
 
     def ask(self, what: str) -> dict[str, Any]:
@@ -59,18 +60,16 @@ class Worker:
         line = self.process.stdout.readline()
         if line:
             return json.loads(line)
-        self.log.seek(0)
-        last = (self.log.read().strip() or f"exit status {self.process.wait()}").splitlines()[-1]
+        said = self.log.read_text("utf-8", errors="replace").strip()
+        last = (said or f"exit status {self.process.wait()}").splitlines()[-1]
         return {"construct_s": 0.0, "reason": last[:120]}
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.log.close()
+        with self.process:  # closes the pipes, which ends the loop there, and waits
+            pass
 
 
 def measure(

@@ -57,6 +57,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_another_architecture_by_name(tmp_path: Path) -> None:
+    """`--model` is all it takes: training, report and the words of `info` follow."""
+    write_frames(tmp_path / "data.xyz", springs(20))
+    shape = ["model.layers=2", "model.features=4", "model.radial_hidden=[8]", "model.cutoff=3.0"]
+    words = ["--model", "nequip", *shape, "training.epochs=2"]
+    result = schur("train", tmp_path / "data.xyz", "-o", tmp_path / "out", *words)
+    assert result.exit_code == 0, result.output
+    assert "NequIP, 4x0e+4x1o" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    result = schur("info", tmp_path / "out" / "model.schur")
+    assert result.exit_code == 0 and "nequip model" in result.output
+    result = schur("train", tmp_path / "data.xyz", "--model", "painn")
+    assert result.exit_code == 1 and "no such architecture" in result.output
+
+
 def test_help_answers_without_torch() -> None:
     import subprocess
     import sys
