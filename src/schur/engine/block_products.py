@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from schur.engine import allocation, c_backend, c_compiler
+from schur.engine import allocation, c_backend, c_compiler, recording
 from schur.engine.block_map import BlockMap, RowGroups, in_torch, outer_in_torch
 
 # Rows that share a packed matrix: few enough to stay in the second cache while all blocks of a
@@ -131,7 +131,7 @@ def _run(
     items: Any,
     count: int,
 ) -> None:
-    x, y = x.contiguous().resolve_neg(), y.contiguous().resolve_neg()
+    used = (x.contiguous().resolve_neg(), y.contiguous().resolve_neg())
     order = None if groups is None else groups.order
     paths = _paths(blocks)
     call = _Call(
@@ -141,13 +141,16 @@ def _run(
         blocks.dim_out,
         blocks.weight_numel,
         blocks.transposed,
-        x.data_ptr(),
-        y.data_ptr(),
+        used[0].data_ptr(),
+        used[1].data_ptr(),
         out.data_ptr(),
         None if order is None else order.data_ptr(),
     )
     kernel = _kernel(name, x.dtype)
-    c_backend.run_items(kernel, call, items, count, blocks.operations * len(x))
+    launch = c_backend.launcher(kernel, call, items, count, blocks.operations * len(x))
+    launch()
+    if (recorder := recording.active()) is not None:
+        recorder.kernel((x, y), used, (out,), (launch,), (call, paths, items, order))
 
 
 def _paths(blocks: BlockMap) -> Any:

@@ -5,20 +5,30 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from schur.engine import allocation, c_arithmetic, c_compiler, c_lanes, c_text, lanes, nest
+from schur.engine import (
+    allocation,
+    c_arithmetic,
+    c_compiler,
+    c_lanes,
+    c_text,
+    lanes,
+    nest,
+    recording,
+)
 from schur.engine import schedule as schedule_module
 from schur.engine.c_text import source
 from schur.engine.schedule import schedule
 from schur.engine.sorting import out_of_range
+from schur.errors import BackendError
 from schur.forms import Operand, Program, cost
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
@@ -83,10 +93,13 @@ def _threads() -> int:
     return torch.get_num_threads() if os.getpid() == _process else 1
 
 
-def run_items(kernel: Any, call: ctypes.Structure, items: Any, count: int, operations: int) -> None:
-    """Hand the items of a call to a kernel, on several threads where the work is worth it."""
+def launcher(
+    kernel: Any, call: ctypes.Structure, items: Any, count: int, operations: int
+) -> Callable[[], None]:
+    """Hands the items of a call to a kernel, on several threads where the work is worth it."""
     threads = _threads() if operations > _SERIAL_OPERATIONS else 1
-    _runtime().run_items(kernel, ctypes.byref(call), items, count, _parallel(), threads)
+    run_items, address, parallel = _runtime().run_items, ctypes.byref(call), _parallel()
+    return lambda: run_items(kernel, address, items, count, parallel, threads)
 
 
 def missing() -> str | None:
@@ -138,6 +151,38 @@ class _Kernel:
         """Whether outputs go past the caches: they are larger, and lie on whole cache lines."""
         size = sum(target.size for target in self.rows) * rows * itemsize
         return size >= _STREAM_BYTES and not any((held[t.slot] or 0) % 64 for t in self.rows)
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """One pass over given memory: calling it computes.
+
+    Args:
+        function, call, items, count, threads: of `run_items`.
+        shared, summed: address, partial sums and size of what is added up afterwards.
+        itemsize: bytes of a number.
+        kept: what the addresses in `call` point to.
+    """
+
+    function: Any
+    call: _Call
+    items: Tensor
+    count: int
+    threads: int
+    shared: tuple[tuple[Any, Any, int], ...]
+    summed: tuple[tuple[Any, Any, int], ...]
+    itemsize: int
+    kept: Any
+
+    def __call__(self) -> None:
+        runtime, items, count = _runtime(), self.items.data_ptr(), self.count
+        runtime.run_items(
+            self.function, ctypes.byref(self.call), items, count, _parallel(), self.threads
+        )
+        for out, sums, size in self.shared:
+            runtime.sum_partials(out, sums, count, size, self.itemsize)
+        for out, sums, size in self.summed:
+            runtime.sum_splits(out, sums, items, count, size, self.itemsize)
 
 
 class _Call(ctypes.Structure):
@@ -216,12 +261,44 @@ class _Compiled:
             *[t if t is None else t.data_ptr() for t in tensors]
         )
         read = (ctypes.c_void_p * len(index))(*[i.data_ptr() for i in index])
-        for kernel in self.kernels:
-            sort = None if kernel.walk is None else sorts[kernel.walk]
-            self._pass(kernel, held, read, sort, rows, threads)
         for slot in self.cleared:
             tensors[slot].zero_()  # pyright: ignore[reportOptionalMemberAccess]
-        return [tensors[slot] for slot in self.outputs]  # pyright: ignore[reportReturnType]
+        launches = []
+        for kernel in self.kernels:
+            sort = None if kernel.walk is None else sorts[kernel.walk]
+            launches.append(self._launch(kernel, held, read, sort, rows, threads))
+            launches[-1]()
+        outputs: list[Tensor] = [tensors[slot] for slot in self.outputs]  # pyright: ignore[reportAssignmentType]
+        if (recorder := recording.active()) is not None:
+            self._announce(recorder, values, tensors, indices, index, lengths, outputs, launches)
+            recorder.kept.append((tensors, sorts))
+        return outputs
+
+    def _announce(
+        self,
+        recorder: recording.Recorder,
+        values: Sequence[Tensor],
+        tensors: Sequence[Tensor | None],
+        indices: Sequence[Tensor],
+        index: Sequence[Tensor],
+        lengths: Sequence[int],
+        outputs: Sequence[Tensor],
+        launches: Sequence[Callable[[], None]],
+    ) -> None:
+        """Have the passes repeated, with indices checked anew where they depend on the input."""
+        checks = []
+        for k, name in enumerate(self.program.indices):
+            if not recorder.depends(indices[3 * k : 3 * k + 3]):
+                continue
+            if k in self.walked:
+                raise BackendError(
+                    "this function cannot be recorded: rows are sorted by what it computes",
+                    got=f"index {name!r}",
+                    remedy="evaluate it anew each time",
+                )
+            checks.append(partial(_check, name, index[k], lengths[k + 1]))
+        given, read = [*values, *indices[::3]], [*tensors[: len(values)], *index]
+        recorder.kernel(given, read, outputs, [*checks, *launches], launches)
 
     def _sorted(
         self, k: int, index: Tensor, indices: Sequence[Tensor], lengths: Sequence[int]
@@ -234,21 +311,17 @@ class _Compiled:
         rows, size = lengths[0], lengths[k + 1]
         if start.numel():
             return order, start
-        result = None
-        if k in self.walked:
-            order, start = torch.empty_like(index), index.new_empty(size + 1)
-            bad = _runtime().sort_index(
-                index.data_ptr(), rows, size, start.data_ptr(), order.data_ptr()
-            )
-            result = (order, start)
-        else:
-            bad = _runtime().check_index(index.data_ptr(), rows, size)
-        if bad >= 0:
-            name = f"index {self.program.indices[k]!r}"
-            raise out_of_range(name, int(index.min()), int(index.max()), size)
-        return result
+        name = self.program.indices[k]
+        if k not in self.walked:
+            _check(name, index, size)
+            return None
+        order, start = torch.empty_like(index), index.new_empty(size + 1)
+        addresses = (start.data_ptr(), order.data_ptr())
+        if _runtime().sort_index(index.data_ptr(), rows, size, *addresses) >= 0:
+            raise out_of_range(f"index {name!r}", int(index.min()), int(index.max()), size)
+        return order, start
 
-    def _pass(
+    def _launch(
         self,
         kernel: _Kernel,
         held: ctypes.Array[ctypes.c_void_p],
@@ -256,7 +329,8 @@ class _Compiled:
         sort: tuple[Tensor, Tensor] | None,
         rows: int,
         threads: int,
-    ) -> None:
+    ) -> _Launch:
+        """A pass over given memory, ready to be made as often as wanted."""
         order, start = sort or (None, None)
         shared_bytes = sum(target.size for target in kernel.shared) * self.itemsize
         most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if shared_bytes else 256
@@ -275,43 +349,41 @@ class _Compiled:
             items, count, splits = _segment_items(start, rows, grain, longest)
         # Partial sums: one for each item of what all rows share, one for each piece of a segment.
         summed = kernel.summed if splits else ()
-        partial: ctypes.Array[ctypes.c_void_p] | None = None
+        sums: ctypes.Array[ctypes.c_void_p] | None = None
         buffers: list[Tensor] = []
         if kernel.shared or summed:
-            partial = (ctypes.c_void_p * len(held))()
+            sums = (ctypes.c_void_p * len(held))()
             for target, pieces in [(t, count) for t in kernel.shared] + [
                 (t, splits) for t in summed
             ]:
                 size = pieces * target.size * self.itemsize
                 buffers.append(torch.empty(size, dtype=torch.uint8, device="cpu"))
-                partial[target.slot] = buffers[-1].data_ptr()  # pyright: ignore[reportArgumentType]
+                sums[target.slot] = buffers[-1].data_ptr()  # pyright: ignore[reportArgumentType]
         call = _Call(
             ctypes.addressof(held),
-            0 if partial is None else ctypes.addressof(partial),
+            0 if sums is None else ctypes.addressof(sums),
             ctypes.addressof(read),
             None if order is None else order.data_ptr(),
             None if start is None else start.data_ptr(),
             kernel.streams(held, rows, self.itemsize),
         )
-        runtime = _runtime()
-        runtime.run_items(
-            kernel.function, ctypes.byref(call), items.data_ptr(), count, _parallel(), threads
+        return _Launch(
+            kernel.function,
+            call,
+            items,
+            count,
+            threads,
+            tuple((held[t.slot], sums[t.slot], t.size) for t in kernel.shared if sums),
+            tuple((held[t.slot], sums[t.slot], t.size) for t in summed if sums),
+            self.itemsize,
+            (held, read, sums, buffers),
         )
-        if partial is None:
-            return
-        for target in kernel.shared:
-            runtime.sum_partials(
-                held[target.slot], partial[target.slot], count, target.size, self.itemsize
-            )
-        for target in summed:
-            runtime.sum_splits(
-                held[target.slot],
-                partial[target.slot],
-                items.data_ptr(),
-                count,
-                target.size,
-                self.itemsize,
-            )
+
+
+def _check(name: str, index: Tensor, size: int) -> None:
+    """Raise unless every entry lies in 0 … size - 1."""
+    if _runtime().check_index(index.data_ptr(), index.numel(), size) >= 0:
+        raise out_of_range(f"index {name!r}", int(index.min()), int(index.max()), size)
 
 
 def _length_position(operand: Operand, numbers: dict[str, int]) -> int | None:

@@ -11,7 +11,7 @@ import torch.autograd.forward_ad as forward_ad
 from jaxtyping import Float
 from torch import Tensor
 
-from schur.engine import Routine
+from schur.engine import Routine, recording
 from schur.errors import DtypeError, NumberError, RepresentationError, ShapeError
 from schur.harmonics import inverse_length_gradient, solid_harmonics, squared_length
 from schur.reps import Irreps
@@ -229,6 +229,8 @@ def _are_lengths(squared: Tensor) -> bool:
 
     One reduction, that every call on the CPU pays; another device would have to be waited for.
     """
+    if recording.active() is not None:
+        return True  # of later values nothing is known; a length of zero gives no number
     if squared.device.type != "cpu" or squared.numel() == 0:
         return False
     low, high = (float(bound) for bound in squared.aminmax())
