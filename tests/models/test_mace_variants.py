@@ -16,6 +16,7 @@ from schur.atoms.potential import Potential
 from schur.atoms.system import System
 from schur.errors import ShapeError
 from schur.models.mace import MACE, MACEConfig
+from schur.train.tensor_file import load_tensors, save_tensors
 
 ELEMENTS = (1, 6, 8)
 CUTOFF = 3.0
@@ -28,6 +29,7 @@ SMALL: dict[str, Any] = {
     "readout": 3,
 }
 VARIANTS: dict[str, dict[str, Any]] = {
+    "sizes alone": {},
     "simple first": {"first_interaction": "simple"},
     "simple": {"first_interaction": "simple", "interaction": "simple"},
     "density": {"first_interaction": "density", "interaction": "density-residual"},
@@ -106,6 +108,18 @@ def test_a_file_keeps_the_model(name: str, tmp_path: Path) -> None:
     assert before[0] == after[0]
     # Sums run in another order where parameters want no gradient.
     assert np.abs(before[1] - after[1]).max() < 1e-13 * np.abs(before[1]).max()
+
+
+def test_files_from_before_there_were_variants(tmp_path: Path) -> None:
+    """Their headers name the sizes alone; what else there is keeps the meaning it had."""
+    potential = build("sizes alone")
+    save_potential(tmp_path / "new.schur", potential)
+    tensors, header = load_tensors(tmp_path / "new.schur")
+    known = {"architecture", "layers", "radial", "envelope", *SMALL}
+    header["model"] = {key: value for key, value in header["model"].items() if key in known}
+    save_tensors(tmp_path / "old.schur", tensors, header)
+    old = evaluate(load_potential(tmp_path / "old.schur"), molecule())
+    assert old[0] == evaluate(potential, molecule())[0]
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from ase.data import covalent_radii
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -17,6 +16,8 @@ def radii_of(numbers: Sequence[int]) -> Tensor:
         >>> radii_of([1, 8])
         tensor([0.3100, 0.6600], dtype=torch.float64)
     """
+    from ase.data import covalent_radii  # most models do without, and it takes a while to load
+
     return torch.from_numpy(covalent_radii[list(numbers)].astype("float64"))
 
 
