@@ -56,6 +56,17 @@ def convert_mace(path: str | os.PathLike[str], head: str | None = None) -> Poten
     Raises:
         DataError: a file that cannot be read, is no such model or of a variant that Schur does
             not have, or a head that is not there or not named.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/checkpoint.pt"
+        >>> torch.save({"model": {"weight": torch.zeros(3)}, "epoch": 7}, path)
+        >>> convert_mace(path)
+        Traceback (most recent call last):
+        schur.errors.DataError: ...checkpoint.pt holds no model
+          got:      model, epoch
+          expected: a saved module, or a dictionary of `state_dict` and `config`
+          remedy:   a checkpoint of parameters alone does not say what model they belong to: ...
     """
     file = TorchFile(path)
     try:
@@ -65,7 +76,7 @@ def convert_mace(path: str | os.PathLike[str], head: str | None = None) -> Poten
     except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"the parts of {file.name} do not fit together as those of mace-torch 0.3 do",
-            got=f"{type(error).__name__}: {str(error).splitlines()[-1].strip()}",
+            got=f"{type(error).__name__}: {error}",
             expected="MACE or ScaleShiftMACE, as training wrote it",
         ) from error
 
