@@ -87,8 +87,8 @@ def definitions(entries: Mapping[str, str]) -> str:
 def plots(pictures: Sequence[Picture]) -> str:
     """Pictures with their titles, three panels in a row."""
     return "".join(
-        f"<h3>{escape(picture.title)}</h3>{hint(picture.note)}"
-        f'<div class="plots">{"".join(picture.svgs())}</div>'
+        f"<figure><h3>{escape(picture.title)}</h3>{hint(picture.note)}"
+        f'<div class="plots">{"".join(picture.svgs())}</div></figure>'
         for picture in pictures
     )
 
