@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .evaluate import Evaluation, SystemErrors
+from .evaluate import Evaluation, Predictions, SystemErrors
 from .picture import (
     COLOURS,
     EXTRA,
@@ -24,7 +24,10 @@ from .picture import (
     remark,
     short,
 )
+from .system import System
 from .units import MILLI
+
+_PICTURED = 2000  # systems
 
 Rows = Sequence[Mapping[str, int | float]]
 
@@ -93,16 +96,19 @@ def error_pictures(evaluations: Mapping[str, Evaluation]) -> list[Picture]:
 def _parity(name: str, evaluation: Evaluation, what: str) -> Draw:
     def draw(axes: Any) -> None:
         true, predicted, unit, error = _pairs(evaluation, what)
+        number = getattr(evaluation.total, what).count
+        label(axes, _SETS.get(name, name), f"reference, {unit}", f"predicted, {unit}")
         both = np.concatenate([true, predicted])
+        if not both.size:
+            return
         low, high = float(both.min()), float(both.max())
         edge = 0.04 * (high - low) or 1.0
         axes.plot([low, high], [low, high], color=SOFT, linewidth=0.8, zorder=0)
         cloud(axes, true, predicted, COLOURS.get(name, TEST))
         axes.set_xlim(low - edge, high + edge)
         axes.set_ylim(low - edge, high + edge)
-        count = f"{len(true):,}".replace(",", "\u2009")
+        count = f"{number:,}".replace(",", "\u2009")
         remark(axes, f"RMSE {error}\nn = {count}")
-        label(axes, _SETS.get(name, name), f"reference, {unit}", f"predicted, {unit}")
 
     return draw
 
@@ -110,29 +116,37 @@ def _parity(name: str, evaluation: Evaluation, what: str) -> Draw:
 def _pairs(evaluation: Evaluation, what: str) -> tuple[np.ndarray, np.ndarray, str, str]:
     """Reference and predicted values, their unit, and their RMSE in words."""
     said, total = evaluation.predictions, evaluation.total
+    systems = _pictured(said)
     if what == "energy":
         rows = [
-            (MILLI * s.energy / len(s), MILLI * e / len(s))
-            for s, e in zip(said.systems, said.energies, strict=True)
+            (MILLI * s.energy / len(s), MILLI * said.energies[k] / len(s))
+            for k, s in systems
             if s.energy is not None
         ]
-        pairs = np.array(rows)
-        pairs -= pairs[:, 0].mean()
+        pairs = np.array(rows).reshape(-1, 2)
+        pairs -= pairs[:, 0].mean() if rows else 0.0
         error = f"{short(MILLI * total.energy_per_atom.rmse)} meV/atom"
         return pairs[:, 0], pairs[:, 1], "meV/atom", error
     if what == "stress":
         error = f"{short(MILLI * total.stress.rmse)} meV/Å³"
-        known = [(s.stress, p) for s, p in zip(said.systems, said.stresses, strict=True)]
+        known = [(s.stress, said.stresses[k]) for k, s in systems]
         return *_joined(known, MILLI), "meV/Å³", error
     error = f"{short(MILLI * total.forces.rmse)} meV/Å"
-    known = [(s.forces, f) for s, f in zip(said.systems, said.forces, strict=True)]
-    return *_joined(known, 1.0), "eV/Å", error
+    return *_joined([(s.forces, said.forces[k]) for k, s in systems], 1.0), "eV/Å", error
+
+
+def _pictured(said: Predictions) -> list[tuple[int, System]]:
+    """Systems by number, some thousand at most: they may have to be read from disk."""
+    step = -(-len(said.systems) // _PICTURED) or 1
+    return [(k, said.systems[k]) for k in range(0, len(said.systems), step)]
 
 
 def _joined(
     pairs: Iterable[tuple[np.ndarray | None, np.ndarray]], factor: float
 ) -> tuple[np.ndarray, np.ndarray]:
     known = [(true, said) for true, said in pairs if true is not None]
+    if not known:
+        return np.zeros(0), np.zeros(0)
     true, said = (np.concatenate([pair[k].reshape(-1) for pair in known]) for k in (0, 1))
     return factor * true, factor * said
 
@@ -162,9 +176,9 @@ def _force_errors(evaluations: Mapping[str, Evaluation]) -> Picture:
 def _lengths(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """|F| in eV/Å and |ΔF| in meV/Å of all atoms."""
     said = evaluation.predictions
-    known = [(s.forces, f) for s, f in zip(said.systems, said.forces, strict=True)]
-    size = [np.linalg.norm(true, axis=1) for true, _ in known if true is not None]
-    error = [np.linalg.norm(f - true, axis=1) for true, f in known if true is not None]
+    known = [(s.forces, said.forces[k]) for k, s in _pictured(said) if s.forces is not None]
+    size = [np.linalg.norm(true, axis=1) for true, _ in known]
+    error = [np.linalg.norm(f - true, axis=1) for true, f in known]
     return np.concatenate(size), MILLI * np.concatenate(error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..train.metrics import ErrorSums
 from . import page as html
 from . import picture
 from .config import RunConfig
@@ -22,6 +23,7 @@ from .units import MILLI
 REPORT = "report.html"
 
 _TURNED = 20  # systems that the symmetry is measured on
+_NAMED = 200  # systems that the title looks at
 _HEADINGS = (
     ("set", ""),
     ("frames", ""),
@@ -66,7 +68,7 @@ def write_report(
         html.section("Training", *_training(run), _plots(learning)),
         _dynamics(motion, moving),
         html.section("Symmetry", *_symmetry(symmetry, last.total)),
-        html.section("Data", *_data(prepared)),
+        html.section("Data", *_data(prepared, run.evaluations)),
         '<div class="two">',
         html.section("Model", html.definitions(_model(run, prepared, config))),
         html.section("Time", html.definitions(_times(run))),
@@ -86,12 +88,12 @@ _CONFIGURED = html.hint("Every setting that was in force; this text is config.ya
 
 def _title(prepared: Prepared) -> str:
     """The molecules or compounds, where they are few."""
-    formulas = list(dict.fromkeys(system.formula for system in prepared.split.train))
+    train = prepared.split.train
+    step = -(-len(train) // _NAMED)  # a data set that lies on disk is not read through for a title
+    formulas = list(dict.fromkeys(system.formula for system in train[::step]))
     if len(formulas) <= 3:
         return ", ".join(_subscripted(text) for text in formulas)
-    return f"{len(formulas)} compounds of " + ", ".join(
-        SYMBOLS[z] for z in prepared.reference.elements
-    )
+    return "Compounds of " + ", ".join(SYMBOLS[z] for z in prepared.reference.elements)
 
 
 def _subscripted(formula: str) -> str:
@@ -216,26 +218,21 @@ def _symmetry(symmetry: SymmetryErrors, errors: SystemErrors) -> list[str]:
     return [html.hint(text), html.table(headings, rows), html.hint(after)]
 
 
-def _data(prepared: Prepared) -> list[str]:
+def _data(prepared: Prepared, evaluations: Mapping[str, Evaluation]) -> list[str]:
     reference = prepared.reference
+    sets = {k: e.by_element for k, e in evaluations.items() if e.by_element}
     rows = [
         (
             SYMBOLS[z],
             *(
-                html.count(sum(int((s.numbers == z).sum()) for s in part))
-                for part in (prepared.split.train, prepared.split.valid, prepared.split.test)
+                html.count(e[SYMBOLS[z]].count // 3 if SYMBOLS[z] in e else 0)
+                for e in sets.values()
             ),
             html.fixed(reference.values[z], 4),
         )
         for z in reference.elements
     ]
-    headings = (
-        ("element", ""),
-        ("train", "atoms"),
-        ("valid", "atoms"),
-        ("test", "atoms"),
-        ("E0", "eV"),
-    )
+    headings = [("element", ""), *((name, "atoms") for name in sets), ("E0", "eV")]
     found = prepared.findings
     verdict = "" if found else "The inspection found nothing to complain about."
     return [
@@ -245,6 +242,11 @@ def _data(prepared: Prepared) -> list[str]:
         html.table(headings, rows),
         html.hint(f"E0, which energies are counted from: {reference.source}."),
     ]
+
+
+def _atoms(sums: Mapping[str, ErrorSums], symbol: str) -> str:
+    """Atoms of an element: a third of the force components that were compared."""
+    return html.count(sums[symbol].count // 3) if symbol in sums else "0"
 
 
 def _model(run: TrainedRun, prepared: Prepared, config: RunConfig) -> dict[str, str]:
