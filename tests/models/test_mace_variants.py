@@ -123,6 +123,32 @@ def test_files_from_before_there_were_variants(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
+def test_pairs_beyond_the_cutoff_add_nothing(name: str) -> None:
+    """As lists with a skin have them."""
+    potential, system = build(name), molecule(1.6 * np.eye(3))
+    short, long = (
+        AtomicDataset([system], ELEMENTS, reach, torch.float64).batch([0])
+        for reach in (CUTOFF, CUTOFF + 2)
+    )
+    assert len(long.vectors) > len(short.vectors)
+    one, other = potential(short), potential(long)
+    assert torch.allclose(one.atom_energies, other.atom_energies, rtol=1e-13, atol=1e-13)
+    assert one.forces is not None and other.forces is not None
+    assert torch.allclose(one.forces, other.forces, rtol=0, atol=1e-12)
+
+
+def test_large_atoms_repel_within_the_cutoff_alone() -> None:
+    config = MACEConfig.model_validate(SMALL | {"repulsion": "zbl", "cutoff": 2.0})
+    potential = build_potential(config, (55,), (0.0,), 1.0, 1.0, 0.0, 0, torch.float64)
+    pair = System([55, 55], [[0, 0, 0], [0, 0, 2.1]])  # their radii add up to 4.9 Å
+    none, one = (
+        potential(AtomicDataset([pair], (55,), reach, torch.float64).batch([0])).energies
+        for reach in (2.0, 3.0)
+    )
+    assert torch.allclose(none, one, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
 def test_edges_in_any_order_and_batches(name: str) -> None:
     model = build(name).model
     data = AtomicDataset([molecule(), System([1], [[0, 0, 0]])], ELEMENTS, CUTOFF, torch.float64)

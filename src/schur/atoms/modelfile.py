@@ -122,7 +122,7 @@ def load_potential(path: str | os.PathLike[str], dtype: torch.dtype | None = Non
             got=str(error).splitlines()[-1].strip(),
             expected="the parameters of the model in the header",
         ) from error
-    potential.freeze()
+    potential.eval().requires_grad_(False)
     return potential if dtype is None else potential.to(dtype)
 
 

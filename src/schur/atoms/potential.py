@@ -93,7 +93,6 @@ class Potential(nn.Module):
         self.scale = float(scale)
         self.shift = float(shift)
         self.fade = PolynomialCutoff(cutoff) if lone_atoms == "reference" else None
-        self._kept: Tensor | None = None
         # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
         self.reference = tuple(float(e) for e in reference)
 
@@ -115,14 +114,14 @@ class Potential(nn.Module):
         # Forces are a gradient whatever the caller's grad mode.
         with torch.set_grad_enabled(wants_gradient or torch.is_grad_enabled()):
             vectors = batch.vectors.detach().requires_grad_(wants_gradient)
-            raw = self.model(vectors, batch.species, batch.edge_index, paired=True)
+            raw, alone = self._raw(vectors, batch)
             reference = torch.tensor(self.reference, dtype=torch.float64, device=vectors.device)[
                 batch.species
             ]
             atoms = reference + self.shift + self.scale * raw.to(torch.float64)
             parts, weights = [raw], [torch.full_like(raw, self.scale)]
             if self.fade is not None:
-                lone = self._lone(vectors, batch)
+                lone = self._loneliness(vectors, batch) * (self.shift + self.scale * alone.double())
                 atoms = atoms - lone
                 parts, weights = [*parts, lone], [*weights, torch.full_like(lone, -1.0)]
             energies = torch.zeros_like(batch.sizes).index_add(0, batch.system, atoms)
@@ -139,32 +138,25 @@ class Potential(nn.Module):
             result.stresses() if stress else None,
         )
 
-    def _lone(self, vectors: Tensor, batch: Batch) -> Tensor:
-        """What atoms alone would have beyond E0, as far as these atoms are alone; (atoms,) eV."""
+    def _raw(self, vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the model says of each atom, and what of one alone; the latter only where asked."""
+        species, atoms = batch.species, batch.num_atoms
+        if self.fade is None:
+            raw = self.model(vectors, species, batch.edge_index, paired=True)
+            return raw, raw[:0]
+        # One atom of each element that no edge touches: cheaper than to ask a second time.
+        lonely = torch.arange(len(self.elements), device=species.device)
+        raw = self.model(vectors, torch.cat([species, lonely]), batch.edge_index, paired=True)
+        return raw[:atoms], raw[atoms:][species]
+
+    def _loneliness(self, vectors: Tensor, batch: Batch) -> Tensor:
+        """1 for an atom without neighbours, nearly 0 for a bonded one, float64."""
         assert self.fade is not None
         half = len(vectors) // 2
         near = self.fade(torch.linalg.vector_norm(vectors[:half], dim=1))
         first, second = batch.edge_index[:, :half]
         count = near.new_zeros(batch.num_atoms).index_add(0, first, near).index_add(0, second, near)
-        alone = self._alone(vectors) if self._kept is None else self._kept.to(vectors.device)
-        return torch.exp(-3.0 * count.to(torch.float64)) * alone[batch.species]
-
-    def _alone(self, like: Tensor) -> Tensor:
-        """What an atom of each element alone has beyond E0, eV: the model without edges."""
-        species = torch.arange(len(self.elements), device=like.device)
-        none = species.new_zeros(2, 0)
-        raw = self.model(like.new_zeros(0, 3), species, none, paired=True)
-        return self.shift + self.scale * raw.to(torch.float64)
-
-    def freeze(self) -> Potential:
-        """This potential for use, not training: parameters without gradients, from now on fixed.
-
-        What the model says of lone atoms is kept, where energies need it.
-        """
-        self.eval().requires_grad_(False)
-        if self.fade is not None:
-            self._kept = self._alone(next(self.model.parameters())).detach()
-        return self
+        return torch.exp(-3.0 * count.to(torch.float64))
 
 
 @dataclass(frozen=True)

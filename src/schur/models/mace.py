@@ -140,13 +140,12 @@ class MACE(nn.Module):
                 energies = energies + self.readouts[index - unread](features)[:, 0]
         return energies
 
-    @staticmethod
     def _pair_energies(
-        repulsion: ZBL, length: Tensor, species: Tensor, ends: Tensor, paired: bool
+        self, repulsion: ZBL, length: Tensor, species: Tensor, ends: Tensor, paired: bool
     ) -> Tensor:
-        """Half of each pair's energy for either atom."""
+        """Half of each pair's energy for either atom; large atoms may touch beyond the cutoff."""
         first, second = species[ends]
-        half = 0.5 * repulsion(length, first, second)
+        half = 0.5 * repulsion(length, first, second) * (length < self.config.cutoff)
         atoms = half.new_zeros(len(species)).index_add(0, ends[1], half)
         return atoms.index_add(0, ends[0], half) if paired else atoms
 

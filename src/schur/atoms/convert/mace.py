@@ -99,7 +99,8 @@ def _converted(file: TorchFile, head: str | None) -> Potential:
         float(_of_head(source, "scale_shift.scale", index, 1)) if scaled else 1.0,
         float(_of_head(source, "scale_shift.shift", index, 1)) if scaled else 0.0,
     )
-    return potential.freeze().to(source.dtype)
+    potential.eval().requires_grad_(False)
+    return potential.to(source.dtype)
 
 
 def mace_config(source: MACESource) -> MACEConfig:
