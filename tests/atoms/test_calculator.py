@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -91,10 +92,13 @@ def test_callers_state_is_untouched(model: Path) -> None:
     atoms = water_box()
     before = atoms.copy()
     dtype, seed = torch.get_default_dtype(), torch.get_rng_state()
+    environment, numpy_seed = dict(os.environ), np.random.get_state(legacy=False)["state"]["key"]  # noqa: NPY002
     atoms.calc = Calculator(model, dtype="float32")
     atoms.get_forces()[:] = 0.0
     assert np.array_equal(atoms.positions, before.positions)
     assert torch.get_default_dtype() == dtype and torch.equal(torch.get_rng_state(), seed)
+    assert dict(os.environ) == environment
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], numpy_seed)  # noqa: NPY002
 
 
 def test_committee_says_how_far_its_members_differ(model: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,9 @@ def test_eval_agrees_with_the_run(run: Path, tmp_path: Path) -> None:
 def test_info(run: Path) -> None:
     result = schur("info", run / "out" / "model.schur")
     assert result.exit_code == 0
-    assert "elements: H" in result.output and "cutoff 3.0" in result.output
+    assert "elements: H" in result.output and "cutoff: 3.0" in result.output
+    assert "test: energy rmse" in result.output and "336 parameters" in result.output
+    assert max(len(line) for line in result.output.splitlines()) <= 80
 
 
 def test_finished_run_is_not_trained_again(run: Path) -> None:
@@ -290,6 +293,20 @@ def test_relax_lowers_the_energy_or_says_so(run: Path, tmp_path: Path) -> None:
     short = schur(*words, "--force", 1e-9, "--steps", 1)
     assert short.exit_code == 1 and "no minimum was reached" in short.output
     assert schur(*words, "--cell").exit_code == 1
+
+
+def test_relax_moves_the_cell_too(run: Path, tmp_path: Path) -> None:
+    from schur.atoms.sources import read_frames
+
+    (frame,) = springs(1)
+    box = replace(frame, cell=3.5 * np.eye(3), pbc=(True, True, True))
+    write_frames(tmp_path / "box.xyz", [box])
+    words = ["relax", run / "out" / "model.schur", tmp_path / "box.xyz", "-o", tmp_path / "r.xyz"]
+    result = schur(*words, "--cell", "--steps", 2, "--force", 1e-9)
+    assert result.exit_code == 1 and "no minimum was reached" in result.output
+    assert "volume" in result.output
+    (moved,) = read_frames(tmp_path / "r.xyz")
+    assert moved.cell is not None and np.abs(moved.cell - 3.5 * np.eye(3)).max() > 1e-4
 
 
 def test_demo_does_all_five_parts(tmp_path: Path) -> None:

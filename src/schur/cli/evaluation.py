@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -21,7 +23,7 @@ from ..atoms.preflight import non_finite_labels
 from ..atoms.run import METRICS_CSV, METRICS_JSON, write_metrics_csv
 from ..atoms.sources import read_frames
 from ..train.json_text import json_text
-from .tables import console, element_table, error_table, say
+from .tables import console, element_table, error_table, say, say_notes
 
 
 def run_evaluation(model: Path, files: Sequence[Path], output: Path | None) -> None:
@@ -87,25 +89,35 @@ def run_info(model: Path) -> None:
     """
     header = read_header(model)
     out = console()
+    shape, training = header["model"], header["training"]
     symbols = [SYMBOLS[z] for z in header["elements"]]
     reference = zip(symbols, header["reference"], strict=True)
-    say(
+    size = f"{model.stat().st_size / 1e6:.1f} MB"
+    if "parameters" in training:
+        size += f", {training['parameters']} parameters"
+    say_notes(
         out,
-        f"{header['model']['architecture']} model, format {header['format']}, {header['dtype']}",
-        "elements: " + ", ".join(f"{s} (E0 {e:.4f} eV)" for s, e in reference),
-        f"cutoff {header['model']['cutoff']} Å, {header['mean_neighbours']:.2f} neighbours an atom",
-        f"scale {header['scale']:.4f} eV, shift {header['shift']:.4f} eV an atom",
-        *[f"{key}: {value}" for key, value in header["model"].items()],
+        [
+            f"{shape['architecture']} model, format {header['format']}, {header['dtype']}, {size}",
+            "elements: " + ", ".join(f"{s} (E0 {e:.4f} eV)" for s, e in reference),
+            f"mean neighbours: {header['mean_neighbours']:.2f} an atom",
+            f"scale: {header['scale']:.4f} eV, shift: {header['shift']:.4f} eV an atom",
+            *[f"{key}: {value}" for key, value in shape.items() if key != "architecture"],
+            *[_known_errors(name, errors) for name, errors in training.get("errors", {}).items()],
+            *[f"{key}: {header[key]}" for key in ("licence", "citation") if header[key]],
+        ],
     )
-    training = header["training"]
-    for name, errors in training.get("errors", {}).items():
-        total = errors["total"]
-        say(
-            out,
-            f"{name}: energy rmse {total['energy_rmse_meV']:.2f} meV, "
-            f"forces rmse {total['forces_rmse_meV_per_A']:.2f} meV/Å "
-            f"({total['systems']} systems)",
+
+
+def _known_errors(name: str, errors: Mapping[str, Any]) -> str:
+    """The errors of one set as training found them; what it had no labels for is left out."""
+    total = errors["total"]
+    words = [
+        f"{what} rmse {total[key]:.2f} {unit}"
+        for what, key, unit in (
+            ("energy", "energy_rmse_meV", "meV"),
+            ("forces", "forces_rmse_meV_per_A", "meV/Å"),
         )
-    for key in ("licence", "citation"):
-        if header[key]:
-            say(out, f"{key}: {header[key]}")
+        if total.get(key) is not None and math.isfinite(total[key])
+    ]
+    return f"{name}: {', '.join(words) or 'no labels'} ({total['systems']} systems)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -79,7 +79,9 @@ def run_training(
         resume = restart == "auto"
         if resume and (output / CHECKPOINT).exists():
             say(out, f"going on from {output / CHECKPOINT}; --restart never begins anew")
-        return train_and_tell(plan.config, plan.prepared, output, out, resume, processes, told)
+        # The report says beside the data what was chosen from them.
+        prepared = replace(plan.prepared, notes=[*plan.prepared.notes, *plan.choices])
+        return train_and_tell(plan.config, prepared, output, out, resume, processes, told)
 
 
 @dataclass(frozen=True)
