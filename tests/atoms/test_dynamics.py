@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.lj import LennardJones
 
-from schur.atoms.dynamics import DynamicsConfig, run_dynamics
+from schur.atoms.dynamics import run_dynamics
+from schur.atoms.dynamics_config import DynamicsConfig
 from schur.atoms.physical import PhysicalWatch
 from schur.atoms.sources import read_frames
 from schur.errors import DataError, NumberError

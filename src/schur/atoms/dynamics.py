@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import yaml
@@ -16,75 +16,21 @@ from ase.md.langevin import Langevin
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
-from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import DataError, NumberError
+from .dynamics_config import DynamicsConfig
 from .extxyz import append_frame, write_frames
 from .frame import Frame
 from .physical import PhysicalWatch, require_temperature, unphysical
 from .units import GIGAPASCAL, MILLI
 
-Ensemble = Literal["nve", "langevin", "nose-hoover", "npt"]
 Row = dict[str, float]
 
 TRAJECTORY, LOG, SETTINGS = "trajectory.xyz", "dynamics.csv", "dynamics.yaml"
 STOPPED = "stopped.xyz"
 
+_DEVIATION = "force_deviation_eV_A"
 _LOOK = 10  # steps between looks at temperature and numbers, where the interval is longer
-
-
-class DynamicsConfig(BaseModel):
-    """How a system moves.
-
-    Args:
-        ensemble: nve, langevin, nose-hoover, or npt (Berendsen's barostat).
-        temperature: K; of the first velocities too.
-        timestep: fs.
-        steps: number of steps.
-        friction: 1/fs, of langevin.
-        damping: fs, of nose-hoover and npt.
-        pressure: GPa, of npt.
-        compressibility: 1/GPa, of npt.
-        interval: steps between frames of the trajectory and lines of the log.
-        seed: of velocities and noise.
-        bonds: stop where a covalent bond breaks; false for reactions.
-        max_deviation: eV/Å, of the force on any atom between the members of a committee; beyond
-            it the dynamics stops. None does not stop.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    ensemble: Ensemble = "langevin"
-    temperature: float = Field(default=300.0, gt=0)
-    timestep: float = Field(default=0.5, gt=0)
-    steps: int = Field(default=1000, ge=1)
-    friction: float = Field(default=0.01, gt=0)
-    damping: float = Field(default=100.0, gt=0)
-    pressure: float = 0.0
-    compressibility: float = Field(default=0.05, gt=0)
-    interval: int = Field(default=20, ge=1)
-    seed: int = Field(default=0, ge=0)
-    bonds: bool = True
-    max_deviation: float | None = Field(default=None, gt=0)
-
-    def describe(self) -> str:
-        """The run in a few words.
-
-        Example:
-            >>> DynamicsConfig(steps=20000).describe()
-            '10 ps of Langevin dynamics at 300 K in steps of 0.5 fs'
-        """
-        names = {
-            "nve": "dynamics at constant energy, begun",
-            "langevin": "Langevin dynamics",
-            "nose-hoover": "Nosé-Hoover dynamics",
-            "npt": f"dynamics at {self.pressure:g} GPa and",
-        }
-        at = "" if self.ensemble == "npt" else "at "
-        return (
-            f"{self.steps * self.timestep / 1000:.6g} ps of {names[self.ensemble]} "
-            f"{at}{self.temperature:g} K in steps of {self.timestep:g} fs"
-        )
 
 
 @dataclass(frozen=True)
@@ -120,15 +66,17 @@ class DynamicsResult:
     def summary(self) -> dict[str, str]:
         """What came of it, in words and numbers."""
         mean, spread = self.mean_temperature()
-        ideal = self.config.temperature * np.sqrt(2 / (3 * self.atoms))
-        entries = {
-            "temperature": f"{mean:.0f} ± {spread:.0f} K in the second half "
-            f"({self.atoms} classical atoms at {self.config.temperature:g} K: ± {ideal:.0f} K)",
-        }
-        if self.config.ensemble == "nve":
+        entries = {"temperature": f"{mean:.0f} ± {spread:.0f} K in the second half"}
+        kept = self.config.kept_temperature
+        if kept is None:
             drift = MILLI * self.drift() * 1000.0 / self.atoms
             entries["drift of the energy"] = f"{drift:.4f} meV/atom/ps"
-        deviations = [row["force_deviation_eV_A"] for row in self.rows if _DEVIATION in row]
+        else:
+            ideal = kept * np.sqrt(2 / (3 * self.atoms))
+            entries["temperature"] += (
+                f" (canonical, {self.atoms} classical atoms: {kept:g} ± {ideal:.0f} K)"
+            )
+        deviations = [row[_DEVIATION] for row in self.rows if _DEVIATION in row]
         if deviations:
             entries["committee"] = (
                 f"forces differ by {MILLI * np.mean(deviations):.1f} meV/Å in the mean and "
@@ -136,9 +84,6 @@ class DynamicsResult:
             )
         entries["time"] = f"{MILLI * self.seconds / self.config.steps:.2f} ms a step"
         return entries
-
-
-_DEVIATION = "force_deviation_eV_A"
 
 
 def run_dynamics(

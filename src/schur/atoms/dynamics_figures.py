@@ -26,7 +26,7 @@ def dynamics_pictures(result: DynamicsResult, data: Sequence[System] = ()) -> li
     """Temperature, energies and pair distances; data to compare with where given."""
     frames = list(read_frames(result.trajectory))
     systems = [System(f.numbers, f.positions, f.cell, f.pbc) for f in frames]
-    target = result.config.temperature
+    target = result.config.kept_temperature
     return [*log_pictures(result.rows, result.atoms, target), *structure_pictures(systems, data)]
 
 
@@ -51,7 +51,7 @@ def log_pictures(rows: Sequence[Row], atoms: int | None, target: float | None) -
     Args:
         rows: of the log.
         atoms: number of atoms; energies are shown for each of them where it is known.
-        target: temperature that was asked for, K.
+        target: temperature that a thermostat keeps, K, or None.
     """
     times = np.array([row["time_fs"] for row in rows])
     unit, factor = ("ps", 1e-3) if times[-1] > 2000 else ("fs", 1.0)

@@ -188,9 +188,10 @@ def _training(run: TrainedRun) -> list[str]:
 def _dynamics(motion: DynamicsResult | None, pictures: Sequence[Picture]) -> str:
     if motion is None:
         return ""
+    bonds = "no bond broke, " if motion.config.bonds else ""
     text = (
-        f"{motion.config.describe()}. Nothing unphysical was seen: no bond broke, no atoms "
-        "collided, the temperature kept to its bounds, and every number was finite."
+        f"{motion.config.describe()}. Nothing unphysical was seen: {bonds}no atoms collided, the "
+        "temperature kept to its bounds, and every number was finite."
     )
     entries = motion.summary()
     return html.section("Dynamics", html.hint(text), html.definitions(entries), _plots(pictures))

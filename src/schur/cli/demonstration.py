@@ -13,7 +13,8 @@ from rich.console import Console
 
 from ..atoms import config as settings
 from ..atoms.calculator import Calculator
-from ..atoms.dynamics import DynamicsConfig, DynamicsResult, run_dynamics
+from ..atoms.dynamics import DynamicsResult, run_dynamics
+from ..atoms.dynamics_config import DynamicsConfig
 from ..atoms.elements import formula
 from ..atoms.methods import chosen_method, require_tblite
 from ..atoms.prepare import Prepared, prepare

@@ -16,11 +16,11 @@ from ..atoms.dynamics import (
     LOG,
     STOPPED,
     TRAJECTORY,
-    DynamicsConfig,
     DynamicsResult,
     Row,
     run_dynamics,
 )
+from ..atoms.dynamics_config import DynamicsConfig
 from ..atoms.dynamics_figures import dynamics_pictures
 from ..errors import DataError, NumberError
 from .starting import last_structure

@@ -23,6 +23,7 @@ from ..atoms.symmetric import matrix
 from ..atoms.system import System
 from ..errors import DataError
 from ..train.loop import HISTORY
+from .moving import dynamics_config
 from .prediction import ENERGY, FORCES, STRESS
 from .tables import console, say
 
@@ -85,8 +86,8 @@ def _of_table(path: Path) -> list[Picture]:
     atoms = len(systems[0]) if systems else None
     target: float | None = None
     if path.with_name(SETTINGS).exists():
-        written = settings.read_settings(path.with_name(SETTINGS)).get("temperature")
-        target = float(written) if isinstance(written, int | float) else None
+        written = settings.read_settings(path.with_name(SETTINGS))
+        target = dynamics_config(written, []).kept_temperature
     return [*log_pictures(rows, atoms, target), *structure_pictures(systems)]
 
 
