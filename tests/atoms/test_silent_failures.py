@@ -265,7 +265,8 @@ def test_15_exception_in_a_callback_of_dynamics(tmp_path: Path) -> None:
     import ase
     from ase.calculators.lj import LennardJones
 
-    from schur.atoms.dynamics import DynamicsConfig, run_dynamics
+    from schur.atoms.dynamics import run_dynamics
+    from schur.atoms.dynamics_config import DynamicsConfig
 
     config = DynamicsConfig.model_validate({"timestep": 1.0, "interval": 1, "steps": 4})
     told: list[float] = []
