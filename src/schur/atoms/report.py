@@ -214,8 +214,8 @@ def _symmetry(symmetry: SymmetryErrors, errors: SystemErrors) -> list[str]:
     largest = symmetry.largest.forces
     after = ""
     if errors.forces.count and 0 < largest < errors.forces.rmse:
-        ratio = html.number(errors.forces.rmse / largest, 1)
-        after = f"The error of the forces on these data is {ratio} times larger."
+        ratio = html.number(float(f"{errors.forces.rmse / largest:.1g}"), 1)
+        after = f"The error of the forces on these data is about {ratio} times larger."
     return [html.hint(text), html.table(headings, rows), html.hint(after)]
 
 

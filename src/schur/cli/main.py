@@ -115,7 +115,7 @@ def train(
 def demo(
     output: Output = Path("schur-demo"),
     frames: Annotated[int, typer.Option(help="Frames of ethanol to sample.")] = 400,
-    time_limit: TimeLimit = "120s",
+    time_limit: TimeLimit = "150s",
     picoseconds: Annotated[float, typer.Option(help="Length of the dynamics.")] = 10.0,
     seed: Seed = 0,
     threads: Threads = None,
