@@ -70,6 +70,19 @@ class Calculator(ASECalculator):
         """The potentials, one for each file."""
         return [member.potential for member in self._members]
 
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
+        """What has changed of all that a potential sees; without ASE's tolerances, and faster."""
+        last = self.atoms
+        if last is None:
+            return list(all_changes)
+        seen = {
+            "positions": (last.positions, atoms.positions),
+            "numbers": (last.numbers, atoms.numbers),
+            "cell": (last.cell.array, atoms.cell.array),
+            "pbc": (last.pbc, atoms.pbc),
+        }
+        return [name for name, (old, new) in seen.items() if not np.array_equal(old, new)]
+
     def calculate(
         self,
         atoms: Atoms | None = None,
@@ -84,6 +97,8 @@ class Calculator(ASECalculator):
         self.results = self._joined(outcomes)
 
     def _joined(self, outcomes: list[Outcome]) -> dict[str, Any]:
+        if len(outcomes) == 1:
+            return _results(outcomes[0])
         energy = float(np.mean([o.energy for o in outcomes]))
         results: dict[str, Any] = {
             "energy": energy,
@@ -98,6 +113,18 @@ class Calculator(ASECalculator):
             results["energy_std"] = float(np.std([o.energy for o in outcomes]))
             results["forces_std"] = np.std([o.forces for o in outcomes], axis=0)
         return results
+
+
+def _results(outcome: Outcome) -> dict[str, Any]:
+    results: dict[str, Any] = {
+        "energy": outcome.energy,
+        "free_energy": outcome.energy,
+        "energies": outcome.energies,
+        "forces": outcome.forces,
+    }
+    if outcome.stress is not None:
+        results["stress"] = voigt(outcome.stress)
+    return results
 
 
 def system_of(atoms: Atoms) -> System:

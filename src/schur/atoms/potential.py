@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ShapeError
+from ..models.tabulated import tabulated, with_children
 from ..nn.cutoffs import PolynomialCutoff
 from .batch import Batch
 
@@ -95,6 +96,15 @@ class Potential(nn.Module):
         self.fade = PolynomialCutoff(cutoff) if lone_atoms == "reference" else None
         # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
         self.reference = tuple(float(e) for e in reference)
+
+    def tabulated(self) -> Potential:
+        """The potential with splines of the distance in place of radial networks.
+
+        Raises:
+            RepresentationError, NumberError: a model that has no such networks; see
+                `schur.models.tabulated`.
+        """
+        return with_children(self, model=tabulated(self.model, self.cutoff)[0])  # pyright: ignore[reportReturnType]
 
     def forward(
         self,

@@ -15,7 +15,7 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 120, "batch_size": 5},
         },
         "medium": {
-            "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 4.5},
+            "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 5.0},
             "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.04},
         },
         "large": {

@@ -6,7 +6,8 @@ Networks for Fast and Accurate Force Fields", NeurIPS 2022.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -14,12 +15,14 @@ from torch import Tensor, nn
 
 from ..errors import RepresentationError, ShapeError
 from ..nn.linear import Linear
+from ..nn.radial_spline import RadialSpline, SplineKnots
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .mace_config import MACEConfig
-from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout
+from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout, TabulatedEmbedding
 from .paired_edges import check_paired
+from .tabulated import with_children
 from .zbl import ZBL
 
 __all__ = ["MACE", "MACEConfig"]
@@ -139,6 +142,37 @@ class MACE(nn.Module):
             if index >= unread:
                 energies = energies + self.readouts[index - unread](features)[:, 0]
         return energies
+
+    def radial_networks(self) -> list[Callable[[Tensor], Tensor]]:
+        """See `schur.models.tabulated`."""
+        if self.config.distance_transform != "none" or any(
+            layer.density is not None for layer in self._layers()
+        ):
+            raise RepresentationError(
+                "this model's radial functions depend on elements, or serve for densities too",
+                got=self.config.describe(),
+                expected="no distance transform and no density",
+                remedy="evaluate the networks themselves",
+            )
+        radial = copy.deepcopy(self.radial).double()
+        none = torch.empty(2, 0, dtype=torch.int64)
+
+        def network(weights: nn.Module) -> Callable[[Tensor], Tensor]:
+            return lambda length: weights(radial(length, none[0], none)[0])
+
+        return [network(copy.deepcopy(layer.weights).double()) for layer in self._layers()]
+
+    def with_tables(self, knots: SplineKnots, tables: Sequence[RadialSpline]) -> nn.Module:
+        """See `schur.models.tabulated`."""
+        layers = [
+            with_children(layer, weights=table)
+            for layer, table in zip(self._layers(), tables, strict=True)
+        ]
+        radial = TabulatedEmbedding(self.radial, knots)
+        return with_children(self, radial=radial, layers=nn.ModuleList(layers))
+
+    def _layers(self) -> list[MACELayer]:
+        return list(self.layers)  # pyright: ignore[reportReturnType]
 
     def _pair_energies(
         self, repulsion: ZBL, length: Tensor, species: Tensor, ends: Tensor, paired: bool

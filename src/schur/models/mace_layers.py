@@ -13,6 +13,7 @@ from ..nn.cutoffs import PolynomialCutoff
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.radial_spline import SplineKnots, SplinePlace
 from ..nn.symmetric_contraction import SymmetricContraction
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
@@ -48,6 +49,25 @@ class RadialEmbedding(nn.Module):
             length = self.transform(length, first, second)
         basis = self.basis(length)
         return (basis, envelope) if self.on_weights else (basis * envelope, None)
+
+
+class TabulatedEmbedding(nn.Module):
+    """A radial embedding whose functions are read from tables: it says where.
+
+    Args:
+        embedding: what it replaces.
+        knots: of the tables.
+    """
+
+    def __init__(self, embedding: RadialEmbedding, knots: SplineKnots) -> None:
+        super().__init__()
+        self.envelope, self.on_weights, self.knots = embedding.envelope, embedding.on_weights, knots
+
+    def forward(
+        self, length: Tensor, species: Tensor, edge_index: Tensor
+    ) -> tuple[SplinePlace, Tensor | None]:
+        """(edges,) -> the place of each distance, and the envelope where it is for the weights."""
+        return self.knots(length), self.envelope(length)[:, None] if self.on_weights else None
 
 
 class MACELayer(nn.Module):
@@ -98,7 +118,7 @@ class MACELayer(nn.Module):
         features: Tensor,
         species: Tensor,
         harmonics: Tensor,
-        radial: Tensor,
+        radial: Tensor | SplinePlace,
         envelope: Tensor | None,
         graph: Graph,
     ) -> Tensor:
@@ -113,6 +133,7 @@ class MACELayer(nn.Module):
         if self.density is None:
             message = message * self.scale
         else:
+            assert isinstance(radial, Tensor)  # densities are not tabulated
             message = message / (1 + self._density(radial, envelope, graph))
         if self.choice is not None:
             message = self.choice(message, species=species)

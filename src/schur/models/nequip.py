@@ -7,7 +7,8 @@ Communications 13, 2453 (2022).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -19,11 +20,13 @@ from ..nn.gate import Gate
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.radial_spline import RadialSpline, SplineKnots, SplinePlace
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .nequip_config import NequIPConfig
 from .paired_edges import check_paired
+from .tabulated import with_children
 
 __all__ = ["NequIP", "NequIPConfig", "NequIPLayer"]
 
@@ -116,6 +119,23 @@ class NequIP(nn.Module):
             features = layer(features, species, harmonics, radial, graph)
         return self.readout(features)[:, 0]
 
+    def radial_networks(self) -> list[Callable[[Tensor], Tensor]]:
+        """See `schur.models.tabulated`."""
+        radial = copy.deepcopy(self.radial).double()
+
+        def network(weights: nn.Module) -> Callable[[Tensor], Tensor]:
+            return lambda length: weights(radial(length))
+
+        return [network(copy.deepcopy(layer.weights).double()) for layer in self.layers]  # pyright: ignore[reportArgumentType]
+
+    def with_tables(self, knots: SplineKnots, tables: Sequence[RadialSpline]) -> nn.Module:
+        """See `schur.models.tabulated`."""
+        layers = [
+            with_children(layer, weights=table)
+            for layer, table in zip(self.layers, tables, strict=True)
+        ]
+        return with_children(self, radial=knots, layers=nn.ModuleList(layers))
+
 
 class NequIPLayer(nn.Module):
     """One interaction block and its gate, as `NequIP` describes them.
@@ -156,7 +176,12 @@ class NequIPLayer(nn.Module):
             self.connection = Linear(rep_in, self.gate.rep_in, species=species)
 
     def forward(
-        self, features: Tensor, species: Tensor, harmonics: Tensor, radial: Tensor, graph: Graph
+        self,
+        features: Tensor,
+        species: Tensor,
+        harmonics: Tensor,
+        radial: Tensor | SplinePlace,
+        graph: Graph,
     ) -> Tensor:
         """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
         weights = self.weights(radial)

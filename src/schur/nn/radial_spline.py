@@ -110,13 +110,15 @@ class RadialSpline(torch.nn.Module):
         function: Callable[[Tensor], Tensor],
         cutoff: float,
         tolerance: float,
+        fewest: int = _FEWEST,
     ) -> tuple[RadialSpline, float]:
-        """The spline with the fewest knots (a power of two) that is good enough.
+        """The spline with the fewest knots that is good enough, by doubling.
 
         Args:
             function: (n,) distances in float64 to (n, functions), smooth up to `cutoff`.
             cutoff: largest distance; the smallest is a fiftieth of it.
             tolerance: largest error wanted, as `error_of` measures it.
+            fewest: intervals to begin with.
 
         Returns:
             The spline in float64, and its error.
@@ -124,7 +126,7 @@ class RadialSpline(torch.nn.Module):
         Raises:
             NumberError: if thousands of knots do not reach the tolerance.
         """
-        intervals, error = _FEWEST, float("inf")
+        intervals, error = fewest, float("inf")
         while intervals <= _MOST:
             knots = SplineKnots(cutoff, intervals)
             r = torch.linspace(knots.first, cutoff, intervals + 1, dtype=torch.float64)
@@ -172,9 +174,13 @@ def _jet(function: Callable[[Tensor], Tensor], r: Tensor) -> list[Tensor]:
 
 def _slope(values: Tensor, r: Tensor) -> Tensor:
     """d values[n, w] / d r[n] for all w at once: the pullback of v by r, differentiated by v."""
+    if not values.requires_grad:
+        return torch.zeros_like(values)
     v = torch.ones_like(values).requires_grad_()
-    (pulled,) = torch.autograd.grad(values, r, v, create_graph=True)
-    return torch.autograd.grad(pulled.sum(), v, create_graph=True)[0]
+    (pulled,) = torch.autograd.grad(values, r, v, create_graph=True, materialize_grads=True)
+    if not pulled.requires_grad:
+        return torch.zeros_like(values)
+    return torch.autograd.grad(pulled.sum(), v, create_graph=True, materialize_grads=True)[0]
 
 
 @lru_cache(maxsize=1)
