@@ -102,7 +102,15 @@ def unphysical(
     expected: str,
     remedy: str = "a shorter time step, or training data nearer to where the dynamics goes",
 ) -> NumberError:
-    """The error that ends a run, with its time."""
+    """The error that ends a run, with its time; at the start the structure itself is at fault."""
+    if row["time_fs"] == 0.0:
+        remedy = "relax the structure first (schur relax), or mend its positions or its cell"
+        return NumberError(
+            "the structure to start from is not physical",
+            got=got,
+            expected=expected,
+            remedy=remedy,
+        )
     return NumberError(
         f"after {row['time_fs']:.1f} fs the dynamics is no longer physical",
         got=got,
