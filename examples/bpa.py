@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description="A potential for 3BPA.")
 parser.add_argument(
     "--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data"
 )
