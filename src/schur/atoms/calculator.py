@@ -32,6 +32,8 @@ class Calculator(ASECalculator):
             `results["energy_std"]` and `results["forces_std"]` say how far they differ.
         dtype: number type to compute in; that of the file by default.
         skin: Å.
+        splines: whether a small system's radial networks may be read from tables; they are where
+            that moves forces by no more than 1e-6 eV/Å, rounding apart (`Evaluator`).
 
     Raises:
         DataError: a file that is no model, or atoms of an element that it does not know.
@@ -57,13 +59,16 @@ class Calculator(ASECalculator):
         model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         dtype: Literal["float32", "float64"] | None = None,
         skin: float = 0.5,
+        splines: bool = True,
     ) -> None:
         super().__init__()
         paths = [model] if isinstance(model, str | os.PathLike) else list(model)
         if not paths:
             raise DataError("a calculator needs a model", got="no file", expected="one or more")
         kind = None if dtype is None else _DTYPES[dtype]
-        self._members = [Evaluator(load_potential(path, kind), skin) for path in paths]
+        self._members = [
+            Evaluator(load_potential(path, kind), skin, splines=splines) for path in paths
+        ]
 
     @property
     def potentials(self) -> list[torch.nn.Module]:
