@@ -1,6 +1,7 @@
 """Spherical harmonics, Wigner matrices and sphere grids, in numpy."""
 
 from schur.harmonics.direction import inverse_length_gradient, squared_length
+from schur.harmonics.gaunt_coefficients import gaunt_coefficients
 from schur.harmonics.grids import SphereGrid, SphereTransform
 from schur.harmonics.spherical import (
     harmonic_values,
@@ -13,6 +14,7 @@ __all__ = [
     "SphereGrid",
     "SphereTransform",
     "euler_angles",
+    "gaunt_coefficients",
     "harmonic_values",
     "inverse_length_gradient",
     "solid_harmonic_form",

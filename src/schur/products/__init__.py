@@ -1,6 +1,7 @@
 """Products of representations as programs, one file a product."""
 
 from schur.products.clebsch_gordan import Placement, convolution, pair_columns, tensor_product
+from schur.products.gaunt import gaunt
 from schur.products.instructions import (
     Instruction,
     channelwise,
@@ -10,15 +11,18 @@ from schur.products.instructions import (
     fully_connected,
     normalised,
 )
+from schur.products.product import Product
 from schur.products.symmetric_power import (
     SymmetricBasis,
     symmetric_basis,
     symmetric_contraction,
 )
+from schur.products.vector_gaunt import vector_gaunt
 
 __all__ = [
     "Instruction",
     "Placement",
+    "Product",
     "SymmetricBasis",
     "channelwise",
     "convolution",
@@ -26,9 +30,11 @@ __all__ = [
     "elementwise",
     "full",
     "fully_connected",
+    "gaunt",
     "normalised",
     "pair_columns",
     "symmetric_basis",
     "symmetric_contraction",
     "tensor_product",
+    "vector_gaunt",
 ]
