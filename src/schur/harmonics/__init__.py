@@ -1,6 +1,7 @@
 """Spherical harmonics, Wigner matrices and sphere grids, in numpy."""
 
 from schur.harmonics.direction import inverse_length_gradient, squared_length
+from schur.harmonics.frames import wigner_of_frame
 from schur.harmonics.gaunt_coefficients import gaunt_coefficients
 from schur.harmonics.grids import SphereGrid, SphereTransform
 from schur.harmonics.spherical import (
@@ -22,4 +23,5 @@ __all__ = [
     "squared_length",
     "wigner_d",
     "wigner_d_of_rotation",
+    "wigner_of_frame",
 ]

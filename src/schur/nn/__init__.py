@@ -6,6 +6,7 @@ from schur.nn.batch_norm import BatchNorm
 from schur.nn.convolution import Convolution
 from schur.nn.cutoffs import CosineCutoff, PolynomialCutoff
 from schur.nn.dropout import Dropout
+from schur.nn.edge_frame_convolution import EdgeFrameConvolution
 from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
 from schur.nn.full_tensor_product import FullTensorProduct
 from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
@@ -26,6 +27,7 @@ __all__ = [
     "Convolution",
     "CosineCutoff",
     "Dropout",
+    "EdgeFrameConvolution",
     "ElementwiseTensorProduct",
     "FullTensorProduct",
     "FullyConnectedTensorProduct",

@@ -12,6 +12,7 @@ from schur.products.instructions import (
     normalised,
 )
 from schur.products.product import Product
+from schur.products.so2 import SO2Product, so2
 from schur.products.symmetric_power import (
     SymmetricBasis,
     symmetric_basis,
@@ -23,6 +24,7 @@ __all__ = [
     "Instruction",
     "Placement",
     "Product",
+    "SO2Product",
     "SymmetricBasis",
     "channelwise",
     "convolution",
@@ -33,6 +35,7 @@ __all__ = [
     "gaunt",
     "normalised",
     "pair_columns",
+    "so2",
     "symmetric_basis",
     "symmetric_contraction",
     "tensor_product",

@@ -85,7 +85,7 @@ def spherical_harmonics(
         )
     routine = _routines[_prepared(_key(l), normalization, normalize)]
     rows = x.reshape(-1, 3)
-    values = routine(rows, _inverse_length(rows)) if normalize else routine(rows)
+    values = routine(rows, inverse_length(rows)) if normalize else routine(rows)
     return values.reshape(*x.shape[:-1], values.shape[-1])
 
 
@@ -187,7 +187,7 @@ def _prepared(asked: _Asked, normalization: str, directions: bool) -> str:
     return name
 
 
-def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
+def inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
     """1/|x|, and zero with zero derivatives where x has no length."""
     if (
         torch.compiler.is_compiling()
@@ -203,7 +203,7 @@ def _inverse_length(rows: Float[Tensor, "n 3"]) -> Float[Tensor, "n 1"]:
 
 
 class _InverseLength(torch.autograd.Function):
-    """`_inverse_length` for eager code: one routine a derivative, and a check of its input."""
+    """`inverse_length` for eager code: one routine a derivative, and a check of its input."""
 
     @staticmethod
     def forward(ctx: Any, *args: Tensor) -> Tensor:
