@@ -11,7 +11,7 @@ from sympy.physics.wigner import gaunt as sympy_gaunt
 
 from schur.engine import Routine
 from schur.errors import RepresentationError
-from schur.forms import evaluate
+from schur.forms import cost, evaluate
 from schur.harmonics import SphereGrid, SphereTransform, gaunt_coefficients, harmonic_values
 from schur.products import gaunt
 from schur.products.field_product import Method
@@ -135,6 +135,21 @@ def test_the_compiled_routine_agrees() -> None:
     program = gaunt(rep, rep, rep).program
     for order in (0, 1):
         assert_agrees_with_oracle(program, dtype=torch.float32, order=order)
+
+
+def test_counted_operations_grow_with_the_third_power() -> None:
+    """Of a grid, (L+1)^3.3 at most; of the coefficients, the fifth power: counted, not timed."""
+    lmaxs = np.array([6, 9, 12])
+    slopes = {}
+    for method in METHODS:
+        counts = []
+        for lmax in lmaxs.tolist():
+            rep = Irreps.spherical_harmonics(lmax)
+            program = gaunt(rep, rep, rep, method, None).program
+            counts.append(cost(program, {"rows": 1}).operations)
+        slopes[method] = np.polyfit(np.log(lmaxs + 1), np.log(counts), 1)[0]
+    assert slopes["grid"] < 3.3 and slopes["fourier"] < 3.3
+    assert slopes["coefficients"] > 4.5
 
 
 def test_missing_paths_are_those_of_odd_degree_sum() -> None:

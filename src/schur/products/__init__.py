@@ -11,6 +11,7 @@ from schur.products.instructions import (
     fully_connected,
     normalised,
 )
+from schur.products.matrix_product import matrix_product
 from schur.products.product import Product
 from schur.products.so2 import SO2Product, so2
 from schur.products.symmetric_power import (
@@ -33,6 +34,7 @@ __all__ = [
     "full",
     "fully_connected",
     "gaunt",
+    "matrix_product",
     "normalised",
     "pair_columns",
     "so2",

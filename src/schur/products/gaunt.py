@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schur.products.field_product import Method, Weight, field_product
+from schur.products.embedded_product import Weight
+from schur.products.field_product import Method, field_product
 from schur.products.product import Product
 from schur.reps import Irreps
 

@@ -94,13 +94,13 @@ def _azimuthal(lmax: int, rings: int, angles: Float[np.ndarray, " steps"]) -> Ma
     """Rows (ring, azimuth), columns (ring, order): sin |m|α for m < 0, cos mα otherwise."""
     m = np.arange(-lmax, lmax + 1)
     waves = np.where(m < 0, np.sin(-m * angles[:, None]), np.cos(m * angles[:, None]))
-    return np.kron(np.eye(rings), waves)
+    return np.kron(np.eye(rings), _without_rounding(waves))
 
 
 def _series(order: int, frequencies: int, theta: Float[np.ndarray, " n"]) -> Matrix:
     """cos uθ or, at odd order, sin uθ, for u = 0 ... frequencies; rows n."""
     waves = np.arange(frequencies + 1) * theta[:, None]
-    return np.sin(waves) if order % 2 else np.cos(waves)
+    return _without_rounding(np.sin(waves) if order % 2 else np.cos(waves))
 
 
 def _series_at(frequencies: int, lmax: int, nodes: Float[np.ndarray, " n"]) -> Matrix:
@@ -146,6 +146,6 @@ def _project_series(frequencies: int, lmax: int) -> Matrix:
     return matrix.reshape((lmax + 1) ** 2, -1)
 
 
-def _without_rounding(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def _without_rounding(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Exact zeros where only rounding is left, so that they cost no term."""
-    return np.where(np.abs(values) > 1e-14 * np.abs(values).max(), values, 0.0)
+    return np.where(np.abs(values) > 1e-14 * np.abs(values).max(initial=0.0), values, 0.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schur.errors import RepresentationError
-from schur.products.field_product import Method, Spins, Weight, field_product
+from schur.products.embedded_product import Weight
+from schur.products.field_product import Method, Spins, field_product
 from schur.products.product import Product
 from schur.reps import Irreps
 
