@@ -15,6 +15,7 @@ from torch import Tensor
 from torch._C._functorch import unwrap_if_dead  # pyright: ignore[reportMissingImports]
 from torch.autograd import forward_ad
 
+from schur.engine.asked_for import asked_for
 from schur.errors import BackendError
 from schur.forms import Program, derivative, linearised
 
@@ -123,11 +124,11 @@ def _backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
 
 
 def _gradients(
-    ctx: Any, saved: Sequence[Tensor], grads: Sequence[Tensor | None]
+    ctx: Any, saved: Sequence[Tensor], grads: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> tuple[Any, ...]:
     count = ctx.count
-    needed = ctx.needs_input_grad[3 : 3 + count]
-    gradients = vjp(ctx.key, saved[:count], saved[count:], ctx.lengths, grads, needed)
+    by = needed[3 : 3 + count]
+    gradients = vjp(ctx.key, saved[:count], saved[count:], ctx.lengths, grads, by)
     return None, None, None, *gradients, *([None] * (len(saved) - count))
 
 
@@ -145,7 +146,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
-        return _gradients(ctx, ctx.saved_tensors, grads)
+        return _gradients(ctx, ctx.saved_tensors, grads, asked_for(ctx))
 
 
 class _Transformable(torch.autograd.Function):
@@ -166,7 +167,7 @@ class _Transformable(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         # A gradient may be asked for when its transform has ended; what that had wrapped is bare.
         saved = [unwrap_if_dead(tensor) for tensor in ctx.saved_tensors]
-        return _gradients(ctx, saved, grads)
+        return _gradients(ctx, saved, grads, ctx.needs_input_grad)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:

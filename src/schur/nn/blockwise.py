@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from schur.engine import block_products
+from schur.engine.asked_for import asked_for
 from schur.engine.block_map import BlockMap, RowGroups, in_torch, outer_in_torch
 
 
@@ -70,13 +71,13 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        (g,) = grads
+        (g,), asked = grads, asked_for(ctx)
         by_x = by_weight = by_bias = None
-        if ctx.needs_input_grad[0]:
+        if asked[0]:
             by_x = block_linear(g, weight, ctx.blocks.transpose, ctx.groups)
-        if ctx.needs_input_grad[1]:
+        if asked[1]:
             by_weight = block_outer(x, g, ctx.blocks, ctx.groups)
-        if ctx.needs_input_grad[2]:
+        if asked[2]:
             columns = [g[:, start : start + width] for start, width in ctx.blocks.biases]
             by_bias = torch.cat(columns, 1).sum(0)
         return by_x, by_weight, by_bias, None, None
@@ -94,11 +95,11 @@ class _Outer(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, g = ctx.saved_tensors
-        (h,) = grads
+        (h,), asked = grads, asked_for(ctx)
         by_x = by_g = None
-        if ctx.needs_input_grad[0]:
+        if asked[0]:
             by_x = block_linear(g, h, ctx.blocks.transpose, ctx.groups)
-        if ctx.needs_input_grad[1]:
+        if asked[1]:
             by_g = block_linear(x, h, ctx.blocks, ctx.groups)
         return by_x, by_g, None, None
 
