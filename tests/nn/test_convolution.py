@@ -213,3 +213,35 @@ def test_errors() -> None:
         layer(x, y, w, EDGES, num_nodes=4)
     with pytest.raises(ShapeError, match="disagrees"):
         layer(x, y, w, Graph(EDGES, 7))
+
+
+def test_weights_by_pair_are_weights_of_both_edges() -> None:
+    """One line of weights for two opposite edges: the same values and derivatives."""
+    layer = Convolution("4x0e+2x1o", "0e+1o", "0e+1o+1e")
+    half = torch.tensor([[0, 1, 2, 2, 4], [1, 2, 0, 2, 1]])
+    index = torch.cat([half, half.flip(0)], 1)
+    graph, plain = Graph(index, 5, paired=True), Graph(index, 5)
+    x, y = torch.randn(5, 10).double(), torch.randn(10, 4).double()
+    w = torch.randn(5, layer.weight_numel).double()
+    inputs = [tensor.requires_grad_() for tensor in (x, y, w)]
+
+    def loss(out: Tensor) -> Tensor:
+        first = torch.autograd.grad(out.square().sum(), inputs, create_graph=True)
+        return torch.stack([part.pow(3).sum() for part in first]).sum()
+
+    by_pair, by_edge = layer(x, y, w, graph), layer(x, y, w.repeat(2, 1), plain)
+    torch.testing.assert_close(by_pair, by_edge, rtol=0, atol=1e-13)
+    torch.testing.assert_close(layer(x, y, w.repeat(2, 1), graph), by_edge, rtol=0, atol=1e-13)
+    for found, expected in zip(
+        torch.autograd.grad(loss(by_pair), inputs),
+        torch.autograd.grad(loss(by_edge), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    with pytest.raises(ShapeError, match="weight has the wrong shape"):
+        layer(x, y, w, plain)
+
+
+def test_edges_said_to_be_paired_are_checked() -> None:
+    with pytest.raises(ShapeError, match="opposite pairs"):
+        Graph(torch.tensor([[0, 1], [1, 2]]), 3, paired=True)

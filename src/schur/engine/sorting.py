@@ -74,6 +74,22 @@ class Sorted:
         self.start = torch.zeros(size + 1, dtype=torch.int64, device=self.index.device)
         torch.cumsum(counts, 0, out=self.start[1:])
 
+    @classmethod
+    def repeated(cls, size: int, times: int, device: torch.device | str = "cpu") -> Sorted:
+        """All entries of a table in order, `times` times over.
+
+        Example:
+            >>> Sorted.repeated(3, 2).index.tolist(), Sorted.repeated(3, 2).order.tolist()
+            ([0, 1, 2, 0, 1, 2], [0, 3, 1, 4, 2, 5])
+        """
+        made = object.__new__(cls)
+        rows = torch.arange(size * times, device=device)
+        made.size = size
+        made.index = torch.arange(size, device=device).repeat(times)
+        made.order = rows.view(times, size).T.flatten()
+        made.start = torch.arange(size + 1, device=device) * times
+        return made
+
     @property
     def device(self) -> torch.device:
         """Where the index and its sort lie."""

@@ -21,7 +21,6 @@ from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .mace_config import MACEConfig
 from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout, TabulatedEmbedding
-from .paired_edges import check_paired
 from .tabulated import with_children
 from .zbl import ZBL
 
@@ -123,9 +122,7 @@ class MACE(nn.Module):
         Raises:
             ShapeError: edges said to be paired that are not.
         """
-        if paired:
-            check_paired(edge_index)
-        graph = Graph(edge_index, len(species))
+        graph = Graph(edge_index, len(species), paired)
         distinct, ends = vectors, edge_index
         if paired:
             distinct, ends = vectors[: len(vectors) // 2], edge_index[:, : len(vectors) // 2]

@@ -126,8 +126,6 @@ class MACELayer(nn.Module):
         weights = self.weights(radial)
         if envelope is not None:
             weights = weights * envelope
-        if len(weights) < len(harmonics):
-            weights = weights.repeat(2, 1)  # cheaper than cat to differentiate twice
         message = self.convolution(self.up(features), harmonics, weights, graph)
         message = self.mix(message)
         if self.density is None:

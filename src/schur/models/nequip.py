@@ -25,7 +25,6 @@ from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .nequip_config import NequIPConfig
-from .paired_edges import check_paired
 from .tabulated import with_children
 
 __all__ = ["NequIP", "NequIPConfig", "NequIPLayer"]
@@ -108,10 +107,8 @@ class NequIP(nn.Module):
         Raises:
             ShapeError: edges said to be paired that are not.
         """
-        if paired:
-            check_paired(edge_index)
         distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species))
+        graph = Graph(edge_index, len(species), paired)
         radial = self.radial(torch.linalg.vector_norm(distinct, dim=1))
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
         features = self.embedding[species]
@@ -185,8 +182,6 @@ class NequIPLayer(nn.Module):
     ) -> Tensor:
         """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
         weights = self.weights(radial)
-        if len(weights) < len(harmonics):
-            weights = weights.repeat(2, 1)  # cheaper than cat to differentiate twice
         message = self.mix(self.convolution(self.up(features), harmonics, weights, graph))
         if self.connection is not None:
             message = message + self.connection(features, species=species)

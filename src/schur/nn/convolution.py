@@ -71,7 +71,10 @@ class Convolution(torch.nn.Module):
             self.rep_in, self.rep_edge, Irreps(rep_out)
         )
         self.weight_numel = sum(torch.Size(line.path_shape).numel() for line in self.paths)
-        self.routine = Routine(self.program, backend) if self.program.outputs else None
+        by_pair, _, _ = convolution(self.rep_in, self.rep_edge, Irreps(rep_out), weights="pairs")
+        some = bool(self.program.outputs)
+        self.routine = Routine(self.program, backend) if some else None
+        self.routine_by_pair = Routine(by_pair, backend) if some else None
 
     def forward(
         self,
@@ -86,7 +89,8 @@ class Convolution(torch.nn.Module):
         Args:
             x: features of the senders, shape (nodes, rep_in.dim).
             edge_attr: shape (edges, rep_edge.dim).
-            weight: shape (edges, weight_numel).
+            weight: shape (edges, weight_numel); or (edges / 2, weight_numel) with a Graph of paired
+                edges, one line for both edges of a pair.
             edge_index: senders and receivers, integers of shape (2, edges), in any order; or a
                 Graph, which carries the sort from layer to layer.
             num_nodes: how many receivers there are; the length of `x` if not given.
@@ -100,12 +104,16 @@ class Convolution(torch.nn.Module):
         """
         nodes = _table(checked(x, self.rep_in, "x"), "x", "nodes")
         edges = _table(checked(edge_attr, self.rep_edge, "edge_attr"), "edge_attr", "edges")
-        if weight.shape != (len(edges), self.weight_numel):
+        pairs = edge_index.pairs if isinstance(edge_index, Graph) else None
+        if pairs is not None and len(weight) == len(edges):
+            pairs = None
+        lines = len(edges) if pairs is None else pairs.size
+        if weight.shape != (lines, self.weight_numel):
             raise ShapeError(
                 "weight has the wrong shape",
                 got=tuple(weight.shape),
-                expected=(len(edges), self.weight_numel),
-                remedy="give one line of `weight_numel` weights for each edge",
+                expected=(lines, self.weight_numel),
+                remedy="give one line of `weight_numel` weights for each edge, or pair of edges",
             )
         receivers = len(nodes) if num_nodes is None else num_nodes
         if isinstance(edge_index, Graph):
@@ -114,12 +122,14 @@ class Convolution(torch.nn.Module):
         else:
             check_edge_index(edge_index)
             senders, targets = edge_index[0], edge_index[1]
-        if self.routine is None:
+        routine = self.routine if pairs is None else self.routine_by_pair
+        if routine is None:
             return wrapped(nodes.new_zeros(receivers, self.rep_out.dim), self.rep_out, x, edge_attr)
         at_hand = {"x": nodes, "y": edges, "weight": weight}
-        out = self.routine(
+        indices = {"senders": senders, "receivers": targets}
+        out = routine(
             *[at_hand[operand.name] for operand in self.program.inputs],
-            indices={"senders": senders, "receivers": targets},
+            indices=indices if pairs is None else {**indices, "pairs": pairs},
             sizes={"receivers": receivers},
         )
         return wrapped(out, self.rep_out, x, edge_attr)

@@ -28,12 +28,13 @@ class Placement:
     Args:
         in1: name of the index at which the first input is read; None for one row each.
         out: name of the index at which the output is summed; None for one row each.
-        weight: `"shared"` by all rows, or one `"row"` each.
+        weight: `"shared"` by all rows, or one `"row"` each, or the name of the index at which it
+            is read.
     """
 
     in1: str | None = None
     out: str | None = None
-    weight: Literal["shared", "row"] = "shared"
+    weight: str = "shared"
 
 
 ROWS = Placement()
@@ -82,7 +83,7 @@ def tensor_product(
 
 
 def convolution(
-    rep_in: Irreps, rep_edge: Irreps, keep: Irreps
+    rep_in: Irreps, rep_edge: Irreps, keep: Irreps, weights: str = "row"
 ) -> tuple[Program, Irreps, tuple[Instruction, ...]]:
     """Gather at the senders, multiply by weights and edge attributes, sum at the receivers.
 
@@ -92,6 +93,7 @@ def convolution(
         rep_in: representation of the nodes.
         rep_edge: representation of the edges.
         keep: the irreps that survive; its multiplicities do not matter.
+        weights: `"row"` for weights of each edge, or the name of an index at which they are read.
 
     Returns:
         The program (inputs `x` at `senders`, `y` and `weight` one row an edge; output `out` at
@@ -107,7 +109,7 @@ def convolution(
     """
     rep_out, lines = channelwise(rep_in, rep_edge, keep)
     paths = normalised(rep_in, rep_edge, rep_out, lines)
-    placement = Placement(in1="senders", out="receivers", weight="row")
+    placement = Placement(in1="senders", out="receivers", weight=weights)
     return tensor_product(rep_in, rep_edge, rep_out, paths, placement), rep_out, paths
 
 
@@ -147,7 +149,7 @@ def _program(
     inputs = [
         Operand("x", _blocks(rep_in1), mode1, placement.in1),
         Operand("y", _blocks(rep_in2)),
-        Operand("weight", _weight_blocks(rep_in1, rep_in2, active), placement.weight),
+        _weight(_weight_blocks(rep_in1, rep_in2, active), placement.weight),
         Operand("x_pairs", _pair_blocks(rep_in1, active, "in1"), mode1, placement.in1),
         Operand("y_pairs", _pair_blocks(rep_in2, active, "in2")),
     ]
@@ -175,6 +177,12 @@ def _program(
         tuple(statements),
         tuple(statement.target for statement in statements),
     )
+
+
+def _weight(blocks: tuple[Block, ...], where: str) -> Operand:
+    if where == "shared" or where == "row":
+        return Operand("weight", blocks, where)
+    return Operand("weight", blocks, "indexed", where)
 
 
 def _path(

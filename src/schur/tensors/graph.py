@@ -21,9 +21,13 @@ class Graph:
         edge_index: integers of shape (2, edges): row 0 the senders, row 1 the receivers, in any
             order; loops and repetitions are allowed.
         num_nodes: how many nodes there are.
+        paired: whether edge k + edges/2 is edge k with sender and receiver exchanged.
+
+    Attributes:
+        pairs: for each edge the number of its pair, with the sort; None if edges are not `paired`.
 
     Raises:
-        ShapeError: if `edge_index` has another shape.
+        ShapeError: if `edge_index` has another shape, or edges said to be paired are not.
         DtypeError: if it does not hold integers.
         IndexRangeError: if it names a node that is not there.
 
@@ -35,13 +39,21 @@ class Graph:
         [1, 2, 0]
     """
 
-    def __init__(self, edge_index: Shaped[Tensor, "..."], num_nodes: int) -> None:
+    pairs: Sorted | None
+
+    def __init__(
+        self, edge_index: Shaped[Tensor, "..."], num_nodes: int, paired: bool = False
+    ) -> None:
         check_edge_index(edge_index)
         if num_nodes < 0:
             raise ShapeError("a graph has no negative number of nodes", got=num_nodes)
         self.num_nodes = num_nodes
         self.receivers = Sorted(edge_index[1], num_nodes)
         self.senders = Sorted(edge_index[0], num_nodes)
+        self.pairs = None
+        if paired:
+            check_paired(edge_index)
+            self.pairs = Sorted.repeated(edge_index.shape[1] // 2, 2, edge_index.device)
 
     @cached_property
     def edge_index(self) -> Shaped[Tensor, "2 edges"]:
@@ -63,10 +75,27 @@ class Graph:
         moved = object.__new__(Graph)
         moved.num_nodes = self.num_nodes
         moved.senders, moved.receivers = self.senders.to(device), self.receivers.to(device)
+        moved.pairs = None if self.pairs is None else self.pairs.to(device)
         return moved
 
     def __repr__(self) -> str:
         return f"Graph(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
+
+
+def check_paired(edge_index: Tensor) -> None:
+    """Raise ShapeError unless the second half of the edges is the first half reversed.
+
+    Example:
+        >>> check_paired(torch.tensor([[0, 1, 1, 2], [1, 2, 0, 1]]))
+    """
+    half = edge_index.shape[1] // 2
+    if edge_index.shape[1] % 2 or not edge_index[:, half:].equal(edge_index[:, :half].flip(0)):
+        raise ShapeError(
+            "these edges do not come in opposite pairs",
+            got=f"{edge_index.shape[1]} edges in another order",
+            expected="edge k + edges/2 to be edge k with sender and receiver exchanged",
+            remedy="leave out paired=True",
+        )
 
 
 def check_edge_index(edge_index: Tensor) -> None:
