@@ -1,5 +1,6 @@
 """Products of representations as programs, one file a product."""
 
+from schur.products.cartesian import cartesian
 from schur.products.clebsch_gordan import Placement, convolution, pair_columns, tensor_product
 from schur.products.gaunt import gaunt
 from schur.products.instructions import (
@@ -27,6 +28,7 @@ __all__ = [
     "Product",
     "SO2Product",
     "SymmetricBasis",
+    "cartesian",
     "channelwise",
     "convolution",
     "cut_columns",

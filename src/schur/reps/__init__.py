@@ -1,5 +1,6 @@
 """Representations as values, their couplings and the equivariant maps between them."""
 
+from schur.reps.cartesian import cartesian_basis, symmetric_traceless_basis
 from schur.reps.clebsch_gordan import (
     clebsch_gordan,
     complex_clebsch_gordan,
@@ -44,6 +45,7 @@ __all__ = [
     "SymmetricPower",
     "TensorProduct",
     "Trivial",
+    "cartesian_basis",
     "clebsch_gordan",
     "complex_clebsch_gordan",
     "coupling_basis",
@@ -51,4 +53,5 @@ __all__ = [
     "homomorphism_between",
     "intertwiners",
     "sparse_clebsch_gordan",
+    "symmetric_traceless_basis",
 ]
