@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -53,6 +53,10 @@ class BlockMap:
     weight_numel: int
     transposed: bool = False
     biases: tuple[tuple[int, int], ...] = ()
+
+    def __reduce__(self) -> tuple[type[BlockMap], tuple[object, ...]]:
+        """Copies and pickles are built anew, without what was derived and kept here."""
+        return BlockMap, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
     def transpose(self) -> BlockMap:
