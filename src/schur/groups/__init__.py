@@ -1,15 +1,21 @@
 """Groups by generators and elements: what symmetry means before any representation."""
 
+from schur.groups.alt import Alt
 from schur.groups.direct_product import DirectProduct
+from schur.groups.graph import graph_automorphisms
 from schur.groups.group import Group
 from schur.groups.homomorphism import SO2_IN_SO3, SO3_IN_O3, SU2_ONTO_SO3, Homomorphism
 from schur.groups.matrix_exponential import matrix_exponential
 from schur.groups.o2 import O2
 from schur.groups.o3 import O3
+from schur.groups.orthogonal import Orthogonal, SpecialOrthogonal
+from schur.groups.permutation_group import PermutationGroup, Permuting
 from schur.groups.se3 import SE3
 from schur.groups.so2 import SO2
 from schur.groups.so3 import SO3
 from schur.groups.su2 import SU2
+from schur.groups.sym import Sym
+from schur.groups.symplectic import Symplectic
 
 __all__ = [
     "O2",
@@ -21,8 +27,16 @@ __all__ = [
     "SO3_IN_O3",
     "SU2",
     "SU2_ONTO_SO3",
+    "Alt",
     "DirectProduct",
     "Group",
     "Homomorphism",
+    "Orthogonal",
+    "PermutationGroup",
+    "Permuting",
+    "SpecialOrthogonal",
+    "Sym",
+    "Symplectic",
+    "graph_automorphisms",
     "matrix_exponential",
 ]

@@ -5,6 +5,7 @@ from schur.nn.attention import Attention
 from schur.nn.batch_norm import BatchNorm
 from schur.nn.convolution import Convolution
 from schur.nn.cutoffs import CosineCutoff, PolynomialCutoff
+from schur.nn.diagram_linear import DiagramLinear
 from schur.nn.dropout import Dropout
 from schur.nn.edge_frame_convolution import EdgeFrameConvolution
 from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
@@ -26,6 +27,7 @@ __all__ = [
     "BatchNorm",
     "Convolution",
     "CosineCutoff",
+    "DiagramLinear",
     "Dropout",
     "EdgeFrameConvolution",
     "ElementwiseTensorProduct",

@@ -1,0 +1,132 @@
+"""The equivariant linear map between tensor powers of a group's defining representation."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from schur.engine import Routine
+from schur.engine.routine import Backend
+from schur.errors import RepresentationError, ShapeError
+from schur.groups import Group
+from schur.products.diagrams import equivariant_maps
+
+# Two milliseconds a term to compile, in C.
+_COMPILED_TERMS = 4000
+
+
+class DiagramLinear(torch.nn.Module):
+    """All linear maps of tensors of order k to order l that commute with a group.
+
+        out[i, w] = Σ_d Σ_j D_d[i, j] Σ_u weight[d, u, w] x[j, u] + Σ_b B_b[i] bias[b, w]
+
+    with i = i_1 … i_l and j = j_1 … j_k. The D_d are a basis of Hom_G((R^n)^⊗k, (R^n)^⊗l) and the
+    B_b one of the invariant tensors of order l, as `schur.products.diagrams.equivariant_maps`
+    chooses them: diagrams for Sym(n), Alt(n), O(n), SO(n) and Sp(n), which are never made into
+    matrices and cost n^max(k, l); orbits for other permutation groups (automorphisms of graphs,
+    products), which cost n^(k+l).
+
+    Args:
+        group: the group; it acts on each of the k and l axes.
+        k, l: orders of input and output.
+        channels_in, channels_out: numbers of channels, which the group leaves alone.
+        bias: whether to add the invariant tensors.
+        backend: see `schur.engine.Routine`. C code is written out term by term; above 4,000
+            terms, which take ten seconds to compile, "auto" takes torch.
+
+    Attributes:
+        dimension, bias_dimension: how many maps and how many invariant tensors there are.
+        weight: shape (dimension, channels_in, channels_out); drawn so that standard normal inputs
+            give outputs of variance one, on the mean over the entries. Absent without maps.
+        bias: shape (bias_dimension, channels_out), zeros; absent where there is none.
+
+    Raises:
+        RepresentationError: no basis is known for the group, or there are no maps and no bias.
+
+    Source: Pearce-Crump, "Brauer's group equivariant neural networks",
+    https://arxiv.org/abs/2212.08630, theorems 6.5, 6.7 and 6.8; https://arxiv.org/abs/2212.08648;
+    Maron et al., "Invariant and equivariant graph networks", https://arxiv.org/abs/1812.09902.
+
+    Example:
+        >>> from schur.groups import Sym
+        >>> layer = DiagramLinear(Sym(5), 2, 2, 4, 8)
+        >>> layer
+        DiagramLinear(Sym(5): 2 -> 2, 4 -> 8 channels, 15 maps, 2 biases, 496 parameters)
+        >>> layer(torch.randn(10, 5, 5, 4)).shape
+        torch.Size([10, 5, 5, 8])
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        group: Group,
+        k: int,
+        l: int,
+        channels_in: int,
+        channels_out: int,
+        *,
+        bias: bool = True,
+        backend: Backend = "auto",
+    ) -> None:
+        super().__init__()
+        if channels_in < 1 or channels_out < 1:
+            raise ShapeError(
+                "channels count from one", got=(channels_in, channels_out), expected="1, 2, …"
+            )
+        self.group, self.k, self.l = group, k, l
+        self.channels_in, self.channels_out = channels_in, channels_out
+        maps = equivariant_maps(group, k, l)
+        shifts = equivariant_maps(group, 0, l) if bias else None
+        self.dimension = maps.dimension
+        self.bias_dimension = 0 if shifts is None else shifts.dimension
+        if self.dimension + self.bias_dimension == 0:
+            raise RepresentationError(
+                f"no linear map of order {k} to order {l} but zero commutes with {group}",
+                remedy="for O(n) and Sp(n) k + l must be even",
+            )
+        program = maps.program(channels_in, channels_out, shifts)
+        terms = sum(statement.form.terms for statement in program.statements)
+        large = backend == "auto" and terms > _COMPILED_TERMS
+        self.routine = Routine(program, "torch" if large else backend)
+        start = torch.randn(self.dimension, channels_in, channels_out)
+        shares = maps.squares() * channels_in * max(self.dimension, 1) / maps.n**l
+        start /= torch.from_numpy(np.sqrt(shares)).to(start.dtype)[:, None, None]
+        self.weight = torch.nn.Parameter(start) if self.dimension else None
+        zeros = torch.zeros(self.bias_dimension, channels_out)
+        self.bias = torch.nn.Parameter(zeros) if self.bias_dimension else None
+
+    def forward(self, x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Evaluate.
+
+        Args:
+            x: shape (..., n, …, n, channels_in) with k axes of length n.
+
+        Returns:
+            Shape (..., n, …, n, channels_out) with l axes of length n.
+        """
+        n = self.group.n
+        inner = (*[n] * self.k, self.channels_in)
+        if x.ndim < len(inner) or x.shape[x.ndim - len(inner) :] != inner:
+            raise ShapeError(
+                f"tensors of order {self.k} over R^{n}, channels last",
+                got=tuple(x.shape),
+                expected=f"(..., {', '.join(map(str, inner))})",
+            )
+        lead = x.shape[: x.ndim - len(inner)]
+        given = [p.reshape(-1) for p in (self.weight, self.bias) if p is not None]
+        out = self.routine(x.reshape(prod(lead), prod(inner)), *given)
+        return out.reshape(*lead, *[n] * self.l, self.channels_out)
+
+    def __repr__(self) -> str:
+        numel = sum(parameter.numel() for parameter in self.parameters())
+        return (
+            f"DiagramLinear({self.group}: {self.k} -> {self.l}, "
+            f"{self.channels_in} -> {self.channels_out} channels, {self.dimension} maps, "
+            f"{self.bias_dimension} biases, {numel} parameters)"
+        )

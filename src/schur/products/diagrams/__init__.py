@@ -1,0 +1,44 @@
+"""Equivariant maps between tensor powers, by Schur-Weyl duality: diagrams in place of matrices."""
+
+from schur.products.diagrams.algebra import Combination, compose, tensor, transpose
+from schur.products.diagrams.counting import dimension, stirling2
+from schur.products.diagrams.diagram import (
+    Diagram,
+    determinants,
+    jellyfish,
+    pairings,
+    partitions,
+)
+from schur.products.diagrams.maps import (
+    DiagramMaps,
+    EquivariantMaps,
+    OrbitMaps,
+    equivariant_maps,
+)
+from schur.products.diagrams.matrices import matrix
+from schur.products.diagrams.orbits import homomorphism_tensor, orbits
+from schur.products.diagrams.program import diagram_form, diagram_program, linear_program
+
+__all__ = [
+    "Combination",
+    "Diagram",
+    "DiagramMaps",
+    "EquivariantMaps",
+    "OrbitMaps",
+    "compose",
+    "determinants",
+    "diagram_form",
+    "diagram_program",
+    "dimension",
+    "equivariant_maps",
+    "homomorphism_tensor",
+    "jellyfish",
+    "linear_program",
+    "matrix",
+    "orbits",
+    "pairings",
+    "partitions",
+    "stirling2",
+    "tensor",
+    "transpose",
+]
