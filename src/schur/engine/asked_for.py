@@ -34,7 +34,7 @@ def asked_for(ctx: Any) -> list[bool]:
         [[True, False]]
     """
     needed = list(ctx.needs_input_grad)
-    nodes = [node for node, _ in ctx.next_functions if node is not None]
+    nodes = [node for node, _ in getattr(ctx, "next_functions", ()) if node is not None]
     places = [place for place, need in enumerate(needed) if need]
     if len(nodes) != len(places):
         return needed
