@@ -1,8 +1,8 @@
 """Trainable functions on geometric tensors: equivariant by construction, compiled.
 
 Public names are loaded when they are first used, so that `import schur` is instant and the exact
-parts (`schur.groups`, `schur.forms`, `schur.reps`, `schur.harmonics`, `schur.products`) never load
-torch.
+parts (`schur.groups`, `schur.forms`, `schur.reps`, `schur.harmonics`, `schur.decompositions`,
+`schur.products`) never load torch.
 
 Example:
     >>> import schur
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from schur import (
+        decompositions,
         engine,
         errors,
         forms,
@@ -50,6 +51,7 @@ __all__ = [
     "spherical_harmonics",
     "wigner_D",
     # parts
+    "decompositions",
     "engine",
     "errors",
     "forms",
