@@ -47,9 +47,10 @@ class DiagramLinear(torch.nn.Module):
     Raises:
         RepresentationError: no basis is known for the group, or there are no maps and no bias.
 
-    Source: Pearce-Crump, "Brauer's group equivariant neural networks",
-    https://arxiv.org/abs/2212.08630, theorems 6.5, 6.7 and 6.8; https://arxiv.org/abs/2212.08648;
-    Maron et al., "Invariant and equivariant graph networks", https://arxiv.org/abs/1812.09902.
+    Source: Pearce-Crump, https://arxiv.org/abs/2212.08630 for O(n), SO(n) and Sp(n),
+    https://arxiv.org/abs/2212.08648 for Sym(n), https://arxiv.org/abs/2301.10152 for Alt(n),
+    https://arxiv.org/abs/2307.07810 for graphs; Maron et al., "Invariant and equivariant graph
+    networks", https://arxiv.org/abs/1812.09902.
 
     Example:
         >>> from schur.groups import Sym

@@ -141,7 +141,7 @@ def test_the_alternating_group_has_more_exactly_from_order_n_minus_one() -> None
         more = dimension(Alt(n), order) - dimension(Sym(n), order)
         assert more == stirling2(order, n) + stirling2(order, n - 1)
         assert (more > 0) == (order >= n - 1)
-    # The formula as published counts two maps for n = 1, where the group is trivial: there is one.
+    # For n = 1 the formula would count two maps; the group is trivial and there is one.
     assert dimension(Alt(1), 2) == 1
 
 

@@ -38,8 +38,9 @@ def dimension(group: Group, order: int) -> int:
     Raises:
         RepresentationError: no formula for this group.
 
-    Source: for the symmetric and alternating groups Pearce-Crump, https://arxiv.org/abs/2212.08648;
-    for the others Weyl, "The Classical Groups" (1939).
+    Source: Pearce-Crump, https://arxiv.org/abs/2212.08648 for the symmetric group and
+    https://arxiv.org/abs/2301.10152 for the alternating one; Weyl, "The Classical Groups" (1939)
+    for the others.
 
     Example:
         >>> [dimension(Orthogonal(2), order) for order in (2, 4, 6)]

@@ -36,7 +36,9 @@ class Diagram:
         RepresentationError: a vertex is missing, or in two blocks; a leg touches no block, or
             two legs touch one.
 
-    Source: Pearce-Crump, https://arxiv.org/abs/2212.08648 and https://arxiv.org/abs/2212.08630.
+    Source: Pearce-Crump, https://arxiv.org/abs/2212.08648 (partitions),
+    https://arxiv.org/abs/2212.08630 (Brauer and (l+k)\\n diagrams) and
+    https://arxiv.org/abs/2301.10152 (jellyfish).
 
     Example:
         >>> diagonal = Diagram(2, 1, [[0, 1, 2]])

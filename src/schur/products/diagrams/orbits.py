@@ -135,7 +135,7 @@ def homomorphism_tensor(
             "an edge or label names no vertex", got=sorted(named), expected=f"0 to {size - 1}"
         )
     n = len(adjacency)
-    operands: list[object] = []
+    operands: list[object] = [np.ones(()), []]  # the empty pattern has one map
     for edge in pattern:
         operands += [np.asarray(adjacency, np.float64), list(edge)]
     for vertex in range(size):
