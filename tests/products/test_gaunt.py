@@ -13,7 +13,7 @@ from schur.engine import Routine
 from schur.errors import RepresentationError
 from schur.forms import cost, evaluate
 from schur.harmonics import SphereGrid, SphereTransform, gaunt_coefficients, harmonic_values
-from schur.products import gaunt
+from schur.products import gaunt, normalised, tensor_product
 from schur.products.field_product import Method
 from schur.reps import Irreps
 from schur.testing import assert_agrees_with_oracle, assert_derivatives, assert_equivariant
@@ -161,12 +161,29 @@ def test_missing_paths_are_those_of_odd_degree_sum() -> None:
 
 
 def test_no_weights_make_a_cross_product() -> None:
-    """Two vectors to a vector: refused with parities, the best fit to the cross product is 0."""
-    vectors = Irreps("1o")
+    """Two vectors to a vector: the best fit leaves all of it, and Clebsch-Gordan leaves nothing."""
     with pytest.raises(RepresentationError, match="vector_gaunt"):
-        gaunt(vectors, vectors, Irreps("1e"))
-    # Under rotations alone 1o and 1e are one, and the product's tensor is zero all the same.
-    assert not gaunt_coefficients(1, 1, 1).any()
+        gaunt(Irreps("1o"), Irreps("1o"), Irreps("1e"))
+    x, y = np.random.default_rng(0).standard_normal((2, 20, 3))
+    cross = np.cross(x, y).reshape(-1)
+    rep = Irreps("1e")  # under rotations alone, where the product of vectors is a vector too
+    lines = normalised(rep, rep, rep, [(0, 0, 0, "uuu", False)])
+    coupled = evaluate(tensor_product(rep, rep, rep, lines), {"x": x, "y": y})["out"]
+    blind = np.einsum("ijk,zi,zj->zk", gaunt_coefficients(1, 1, 1), x, y)
+    for candidate, expected in ((blind, 1.0), (coupled, 0.0)):
+        column = candidate.reshape(-1, 1)
+        fit = column @ np.linalg.lstsq(column, cross, rcond=None)[0]
+        residual = np.linalg.norm(cross - fit) / np.linalg.norm(cross)
+        assert residual == pytest.approx(expected, abs=16 * EPS)
+
+
+@pytest.mark.parametrize("method", BY_POINTS)
+def test_equivariance_at_degree_eight(method: Method) -> None:
+    rep = Irreps.spherical_harmonics(8)
+    routine = Routine(gaunt(rep, rep, rep, method, None).program, "torch")
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 1, rep.dim, dtype=torch.float64, generator=generator)
+    assert_equivariant(routine, [rep, rep], rep, [x, y])
 
 
 @pytest.mark.parametrize(
