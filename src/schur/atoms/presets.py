@@ -12,29 +12,29 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "mace": {
         "small": {
             "model": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
         },
         "medium": {
             "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.04},
+            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.03, "amsgrad": True},
         },
         "large": {
             "model": {"hidden": "128x0e + 128x1o", "edge_lmax": 3, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5},
+            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.02, "amsgrad": True},
         },
     },
     "nequip": {
         "small": {
             "model": {"layers": 3, "lmax": 1, "features": 32, "parity": False, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
         },
         "medium": {
             "model": {"layers": 4, "lmax": 2, "features": 32, "parity": True, "cutoff": 4.5},
-            "training": {"epochs": 300, "batch_size": 5},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
         },
         "large": {
             "model": {"layers": 5, "lmax": 3, "features": 64, "parity": True, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
         },
     },
 }

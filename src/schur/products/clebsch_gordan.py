@@ -149,7 +149,7 @@ def _program(
     inputs = [
         Operand("x", _blocks(rep_in1), mode1, placement.in1),
         Operand("y", _blocks(rep_in2)),
-        _weight(_weight_blocks(rep_in1, rep_in2, active), placement.weight),
+        weight_operand(_weight_blocks(rep_in1, rep_in2, active), placement.weight),
         Operand("x_pairs", _pair_blocks(rep_in1, active, "in1"), mode1, placement.in1),
         Operand("y_pairs", _pair_blocks(rep_in2, active, "in2")),
     ]
@@ -179,7 +179,8 @@ def _program(
     )
 
 
-def _weight(blocks: tuple[Block, ...], where: str) -> Operand:
+def weight_operand(blocks: tuple[Block, ...], where: str) -> Operand:
+    """The operand of a product's weights, placed as `Placement.weight` says."""
     if where == "shared" or where == "row":
         return Operand("weight", blocks, where)
     return Operand("weight", blocks, "indexed", where)

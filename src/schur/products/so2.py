@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from schur.errors import RepresentationError
 from schur.forms import Block, Factor, Form, Operand, Path, Program, Statement
-from schur.products.clebsch_gordan import ROWS, Placement
+from schur.products.clebsch_gordan import ROWS, Placement, weight_operand
 from schur.products.instructions import Instruction
 from schur.reps import Irreps, clebsch_gordan
 
@@ -297,7 +297,7 @@ def _program(
         "wigner",
         tuple(Block((2 * l + 1) ** 2, (), f"D{l}") for l in range(lmax + 1)),  # noqa: E741
     )
-    weight = Operand("weight", _weight_blocks(rep_in, rep_out, pairs, connection), placement.weight)
+    weight = weight_operand(_weight_blocks(rep_in, rep_out, pairs, connection), placement.weight)
     turned, mixed = _in_frame("turned", rep_in, order), _in_frame("mixed", rep_out, order)
     scale = Operand("scale", tuple(Block(1, (mul,), str(ir)) for mul, ir in rep_in))
     rotations = (wigner, scale) if scaled else (wigner,)
