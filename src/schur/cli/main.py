@@ -247,6 +247,35 @@ def plot(
 
 
 @app.command()
+def explain(
+    first: Annotated[str, typer.Argument(help="Irreps of the first factor: 128x0e+128x1o.")],
+    second: Annotated[str, typer.Argument(help="Of the second: 0e+1o+2e+3o.")],
+    out: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="Of the product; all that come out by default."),
+    ] = None,
+    couplings: Annotated[str, typer.Option(help="That must be within reach: all, even.")] = "all",
+    weights: Annotated[str, typer.Option(help="Free for each path, or for each term.")] = "path",
+    second_is: Annotated[
+        str, typer.Option(help="any tensor, or harmonics of a direction.")
+    ] = "any",
+    rows: Annotated[int, typer.Option(min=1, help="How many are counted and measured.")] = 1024,
+    timed: Annotated[bool, typer.Option("--time/--no-time", help="Measure, or only count.")] = True,
+    picture: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder for products.png: time and expressivity against l."),
+    ] = None,
+    lmax: Annotated[int, typer.Option(min=1, help="The highest l of the picture.")] = 4,
+) -> None:
+    """Compare the ways to multiply geometric tensors, and say which to take."""
+    from .explaining import run_explain, stated_needs
+
+    with honest_errors():
+        needs = stated_needs(couplings, weights, second_is)
+        run_explain(first, second, out, needs, rows, timed, picture, lmax)
+
+
+@app.command()
 def relax(
     model: Annotated[Path, typer.Argument(help="A model file.")],
     start: Annotated[Path, typer.Argument(help="A structure; the last frame of its file.")],

@@ -2,5 +2,6 @@
 
 from schur.engine.routine import Routine
 from schur.engine.sorting import Sorted
+from schur.engine.timing import seconds
 
-__all__ = ["Routine", "Sorted"]
+__all__ = ["Routine", "Sorted", "seconds"]

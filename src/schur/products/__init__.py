@@ -13,6 +13,7 @@ from schur.products.instructions import (
     normalised,
 )
 from schur.products.matrix_product import matrix_product
+from schur.products.plan import Candidate, Needs, Plan, plan
 from schur.products.product import Product
 from schur.products.so2 import SO2Product, so2
 from schur.products.symmetric_power import (
@@ -23,8 +24,11 @@ from schur.products.symmetric_power import (
 from schur.products.vector_gaunt import vector_gaunt
 
 __all__ = [
+    "Candidate",
     "Instruction",
+    "Needs",
     "Placement",
+    "Plan",
     "Product",
     "SO2Product",
     "SymmetricBasis",
@@ -39,6 +43,7 @@ __all__ = [
     "matrix_product",
     "normalised",
     "pair_columns",
+    "plan",
     "so2",
     "symmetric_basis",
     "symmetric_contraction",
