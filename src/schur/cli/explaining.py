@@ -61,15 +61,6 @@ def run_explain(
         say(to, f"wrote {against_degree(needs, rows, lmax).save(folder)}")
 
 
-def stated_needs(couplings: str, weights: str, second: str) -> Needs:
-    """Needs from words.
-
-    Raises:
-        RepresentationError: a word that says nothing.
-    """
-    return Needs(couplings, weights, second)  # type: ignore[arg-type]  # checked by the class
-
-
 def plan_table(found: Plan) -> list[str]:
     """One line for each method, at most 80 columns, and one for what keeps it from being taken."""
     lines = [
@@ -126,7 +117,7 @@ def against_degree(needs: Needs, rows: int, lmax: int) -> Picture:
             _line(axes, [degree for degree, _ in points], values, hues[name], name)
         logarithmic(axes, "y")
         label(axes, "Time", "degree l", "µs per row")
-        legend(axes, fontsize=6)
+        legend(axes, labelspacing=0.2, borderaxespad=0.1)
 
     def freedoms(axes: Any) -> None:
         for name, points in named.items():

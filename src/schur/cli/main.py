@@ -268,10 +268,11 @@ def explain(
     lmax: Annotated[int, typer.Option(min=1, help="The highest l of the picture.")] = 4,
 ) -> None:
     """Compare the ways to multiply geometric tensors, and say which to take."""
-    from .explaining import run_explain, stated_needs
+    from ..products import Needs
+    from .explaining import run_explain
 
     with honest_errors():
-        needs = stated_needs(couplings, weights, second_is)
+        needs = Needs(couplings, weights, second_is)
         run_explain(first, second, out, needs, rows, timed, picture, lmax)
 
 

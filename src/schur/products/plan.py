@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,11 +38,14 @@ class Needs:
             weight for each `"term"` of each operand, which are fewer.
         second: whether the second factor may be `"any"` tensor, or is always the harmonics of one
             `"direction"` for each row.
+
+    Raises:
+        RepresentationError: for another word.
     """
 
-    couplings: Literal["all", "even"] = "all"
-    weights: Literal["path", "term"] = "path"
-    second: Literal["any", "direction"] = "any"
+    couplings: str = "all"
+    weights: str = "path"
+    second: str = "any"
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -257,11 +260,15 @@ def _by_so2(reps: Reps, needs: Needs) -> _Built:
 def _by_algebra(build: Callable[..., Product], **options: object) -> Callable[..., _Built]:
     """A product with a weight for each term; what it reaches is found on single channels."""
 
+    @lru_cache(maxsize=64)
+    def reach(*singles: Irreps) -> tuple[tuple[Triple, ...], int]:
+        product = build(*singles, **options)
+        return product.missing, expressivity(product.program).freedom
+
     def built(reps: Reps, needs: Needs) -> _Built:
         program = build(*reps, **options).program
-        alone = build(*(Irreps([(1, ir) for _, ir in rep]) for rep in reps), **options)
-        freedom = expressivity(alone.program).freedom
-        return _Built(program, alone.missing, freedom, False)
+        missing, freedom = reach(*(Irreps([(1, ir) for _, ir in rep]) for rep in reps))
+        return _Built(program, missing, freedom, False)
 
     return built
 
