@@ -137,11 +137,10 @@ def plan(
         RepresentationError: if multiplicities do not fit, or nothing couples.
 
     Example:
-        >>> vectors = Irreps("8x1o")
-        >>> plan(vectors, vectors).chosen.name
+        >>> rep = Irreps("8x0e+8x1o+8x2e")
+        >>> plan(rep, rep, rep).chosen.name
         'Clebsch-Gordan'
-        >>> few = Needs(couplings="even", weights="term")
-        >>> plan(vectors, vectors, Irreps("8x0e+8x2e"), few).chosen.name
+        >>> plan(rep, rep, rep, Needs(weights="term")).chosen.name
         'Cartesian'
     """
     wanted = needs or Needs()
