@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from schur.errors import RepresentationError
-from schur.forms import Program, evaluate
+from schur.forms import Program
 from schur.products import Needs, Plan, plan
 from schur.reps import Irreps
 
@@ -30,7 +29,7 @@ def test_everything_asked_is_within_reach_of_what_is_taken() -> None:
 def test_fewer_weights_are_never_taken_for_free_ones() -> None:
     """Gaunt and Cartesian products are cheaper and are named, with what they lack."""
     why = obstacles(plan(NATURAL, NATURAL, NATURAL))
-    assert why["Clebsch-Gordan"] == why["Clebsch-Gordan, dense"] == ""
+    assert why["Clebsch-Gordan"] == ""
     for name in ("Gaunt, grid", "Gaunt, Fourier", "matrix product", "Cartesian"):
         assert "for each term" in why[name]
     assert "direction" in why["SO(2)"]
@@ -68,20 +67,6 @@ def test_a_direction_opens_the_frame() -> None:
     needs, names = Needs(second="direction"), ["Clebsch-Gordan", "SO(2)"]
     chosen = plan(high, Irreps.spherical_harmonics(12), high, needs, methods=names).chosen
     assert chosen.name == "SO(2)"
-
-
-def test_dense_and_sparse_are_one_function() -> None:
-    found = {c.name: c for c in plan(NATURAL, HARMONICS, NATURAL).candidates}
-    sparse, dense = found["Clebsch-Gordan"], found["Clebsch-Gordan, dense"]
-    assert dense.operations > 2 * sparse.operations and dense.bytes == sparse.bytes
-    assert sparse.program is not None and dense.program is not None
-    rng = np.random.default_rng(0)
-    values = {
-        operand.name: rng.standard_normal((3, operand.size)[operand.mode == "shared" :])
-        for operand in sparse.program.inputs
-    }
-    expected = evaluate(sparse.program, values)["out"]
-    assert np.array_equal(evaluate(dense.program, values)["out"], expected)
 
 
 def test_a_clock_decides() -> None:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from schur.decompositions import expressivity
 from schur.errors import RepresentationError
-from schur.forms import Form, Path, Program, Statement, cost
+from schur.forms import Program, cost
 from schur.products.cartesian import cartesian
 from schur.products.clebsch_gordan import tensor_product
 from schur.products.gaunt import gaunt
@@ -163,7 +161,7 @@ def plan(
     else:
         best = min(fit, key=lambda candidate: candidate.seconds or 0.0)
         measure = f"is the fastest here, {1e6 * (best.seconds or 0.0) / rows:.3g} µs a row"
-    reason = f"{best.name} {measure}, of {len(fit)} that reach all {len(asked)} couplings"
+    reason = f"{best.name} {measure}, of {len(fit)} that can reach all {len(asked)} couplings"
     if wanted.weights == "path":
         reason += " with a free weight for each path"
     return Plan(rep_in1, rep_in2, out, wanted, rows, asked, candidates, best, reason)
@@ -231,23 +229,6 @@ def _sparse(reps: Reps, needs: Needs) -> _Built:
     return _Built(tensor_product(*reps, lines), (), len(lines), True)
 
 
-def _dense(reps: Reps, needs: Needs) -> _Built:
-    """The same with every product of components, zero or not, as an array multiplies them."""
-    sparse = _sparse(reps, needs)
-    (statement,) = sparse.program.statements
-    form = statement.form
-    paths = []
-    for path in form.paths:
-        blocks = [form.by_name[f.operand].blocks[f.block].components for f in path.factors]
-        tensor = np.zeros(blocks)
-        tensor[tuple(path.components.T)] = path.coefficients
-        every = np.stack([index.reshape(-1) for index in np.indices(blocks)], axis=1)
-        paths.append(Path(path.factors, every, tensor.reshape(-1), path.label))
-    filled = Statement(Form(form.operands, tuple(paths)), statement.target)
-    program = Program(sparse.program.inputs, (filled,), sparse.program.outputs)
-    return _Built(program, (), sparse.freedom, True)
-
-
 def _by_so2(reps: Reps, needs: Needs) -> _Built:
     if needs.second != "direction":
         raise RepresentationError("needs harmonics of a direction as second factor")
@@ -274,7 +255,6 @@ def _by_algebra(build: Callable[..., Product], **options: object) -> Callable[..
 
 METHODS: dict[str, Callable[[Reps, Needs], _Built]] = {
     "Clebsch-Gordan": _sparse,
-    "Clebsch-Gordan, dense": _dense,
     "SO(2)": _by_so2,
     "Gaunt, grid": _by_algebra(gaunt, method="grid"),
     "Gaunt, Fourier": _by_algebra(gaunt, method="fourier"),
