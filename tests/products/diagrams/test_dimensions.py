@@ -65,6 +65,21 @@ def test_larger_n(group: Group) -> None:
         assert maps.dimension == dimension(group, k + l) == expected == rank(maps.matrices())
 
 
+ORDER_FIVE = [(group(n), 2, 3) for group in (Sym, Alt) for n in (3, 4, 5)]
+ORDER_SIX = [(Orthogonal(2), 3, 3), (SpecialOrthogonal(2), 3, 3), (Symplectic(2), 3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("group", "k", "l"), [*ORDER_FIVE, *ORDER_SIX, (SpecialOrthogonal(3), 2, 3)], ids=str
+)
+def test_null_spaces_of_high_order(group: Group, k: int, l: int) -> None:
+    maps = equivariant_maps(group, k, l)
+    found = intertwiners(power(group, k), power(group, l))
+    assert maps.dimension == dimension(group, k + l) == len(found)
+    # The basis lies in the null space, and has its rank.
+    assert rank(maps.matrices()) == rank(np.concatenate([found, maps.matrices()])) == len(found)
+
+
 @pytest.mark.parametrize("group", SMALL, ids=str)
 def test_every_diagram_lies_in_the_span_of_the_basis(group: Group) -> None:
     symplectic = isinstance(group, Symplectic)
