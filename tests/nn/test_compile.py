@@ -12,6 +12,7 @@ import sys
 SCRIPT = """
 import torch
 from schur import nn
+from schur.groups import Sym
 
 torch.manual_seed(0)
 torch.set_default_dtype(torch.float64)
@@ -26,6 +27,7 @@ conv = nn.Convolution("2x0e+2x1o", "0e+1o", "0e+1o", backend="torch")
 linear = nn.Linear("2x0e+2x1o", "3x0e+1x1o", biases=True)
 by_species = nn.Linear("2x0e+2x1o", "3x0e+1x1o", species=3)
 symmetric = nn.SymmetricContraction("2x0e+2x1o", "2x0e", 2, 3, backend="torch")
+diagrams = nn.DiagramLinear(Sym(3), 2, 1, 2, 2, backend="torch")
 gate = nn.Gate("2x0e", [silu], "2x0e", [silu], "2x1o")
 mlp = nn.RadialMLP([3, 4, 2])
 basis = nn.RadialBasis(5.0, 4, envelope=nn.PolynomialCutoff(5.0))
@@ -37,6 +39,7 @@ cases = {
     "linear": (linear, [x(linear.rep_in)]),
     "linear by species": (lambda x: by_species(x, species=species), [x(by_species.rep_in)]),
     "symmetric contraction": (symmetric, [x(symmetric.rep_in), species]),
+    "diagrams": (diagrams, [torch.randn(5, 3, 3, 2, requires_grad=True)]),
     "gate": (gate, [x(gate.rep_in)]),
     "radial network": (mlp, [torch.randn(5, 3, requires_grad=True)]),
     "radial basis": (basis, [torch.rand(5, requires_grad=True)]),
@@ -59,4 +62,4 @@ def test_layers_compile_without_breaks() -> None:
         [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    assert done.stdout.count("ok") == 8
+    assert done.stdout.count("ok") == 9
