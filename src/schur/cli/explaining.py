@@ -116,7 +116,9 @@ def against_degree(needs: Needs, rows: int, lmax: int) -> Picture:
             values = [1e6 * (c.seconds or 0.0) / rows for _, c in points]
             _line(axes, [degree for degree, _ in points], values, hues[name], name)
         logarithmic(axes, "y")
+        axes.set_xticks(degrees)
         label(axes, "Time", "degree l", "µs per row")
+        axes.set_ylim(top=40 * max(axes.get_ylim()))  # room for the names
         legend(axes, labelspacing=0.2, borderaxespad=0.1)
 
     def freedoms(axes: Any) -> None:
@@ -124,6 +126,7 @@ def against_degree(needs: Needs, rows: int, lmax: int) -> Picture:
             values = [float(c.freedom) for _, c in points]
             _line(axes, [degree for degree, _ in points], values, hues[name], name)
         logarithmic(axes, "y")
+        axes.set_xticks(degrees)
         label(axes, "Expressivity", "degree l", "free maps of a channel")
 
     note = f"{_CHANNELS} channels, natural parities, {rows} rows, single precision, CPU."
