@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,27 @@ def test_learns_the_polynomial() -> None:
     assert outcome.reason == "epochs" and outcome.epochs == 300 and outcome.steps == 300 * 6
     expected = torch.tensor([1.0, -2.0, 0.0, 1.0], dtype=torch.float64)
     assert torch.allclose(model.weight, expected, atol=1e-3)
+
+
+class OutlierTask(PolynomialTask):
+    """One sample weighs a million in one epoch."""
+
+    def batches(self, epoch: int, start: int) -> Iterable[Sample | None]:
+        """As ever, but for one batch."""
+        for number, batch in enumerate(super().batches(epoch, start)):
+            if batch is not None and (epoch, number) == (150, 2):
+                x, y, names = batch
+                batch = (x, y + 1e6, names)
+            yield batch
+
+
+@pytest.mark.parametrize(("ratio", "spoiled"), [(5.0, False), (1e9, True)])
+def test_one_outlier_does_not_throw_the_parameters_away(ratio: float, spoiled: bool) -> None:
+    """Adam would remember the outlier for a thousand steps, and the average for longer."""
+    config = settings(epochs=152, clip_norm=1e12, clip_ratio=ratio, ema_decay=0.0)
+    model = Cubic()
+    rows = Trainer(model, OutlierTask(model, config), config).run().rows
+    assert (rows[-1]["score"] > 4 * rows[-3]["score"]) == spoiled
 
 
 def test_repeats_bit_for_bit_and_leaves_global_seeds_alone() -> None:

@@ -25,6 +25,7 @@ class RunState:
         step: steps taken.
         elapsed: seconds of training so far.
         updates: updates of the averaged parameters.
+        usual_norm: running mean of the gradient's norm, or None before the first step.
         loss_sum: of the batches of the unfinished epoch.
         best_score: smallest validation score so far.
         stale: validations since.
@@ -37,6 +38,7 @@ class RunState:
     step: int = 0
     elapsed: float = 0.0
     updates: int = 0
+    usual_norm: float | None = None
     loss_sum: float = 0.0
     best_score: float = float("inf")
     stale: int = 0

@@ -25,6 +25,8 @@ class TrainingConfig(BaseModel):
         final_rate: last rate as a fraction of the peak.
         weight_decay, beta1, beta2, amsgrad: of AdamW (Loshchilov & Hutter 2019).
         clip_norm: largest norm of the gradient.
+        clip_ratio: largest norm of the gradient as a multiple of its running mean over some fifty
+            steps; one batch in thousands has a gradient that would throw the parameters away.
         ema_decay: of the averaged parameters; 0 keeps the last parameters.
         late_stage: fraction of the run after which the second stage of the loss begins;
             1 for no such stage.
@@ -48,6 +50,7 @@ class TrainingConfig(BaseModel):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     amsgrad: bool = False
     clip_norm: float = Field(default=10.0, gt=0)
+    clip_ratio: float = Field(default=5.0, gt=1)
     ema_decay: float = Field(default=0.995, ge=0, lt=1)
     late_stage: float = Field(default=0.75, ge=0, le=1)
     validate_every: int = Field(default=1, ge=1)

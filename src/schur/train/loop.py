@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from .task import BatchT, Task
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.csv"
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
+_NORM_MEMORY = 0.98
 
 
 @dataclass(frozen=True)
@@ -191,14 +193,27 @@ class Trainer(Generic[BatchT]):
             self.stop.made,
             time.monotonic() - self._begin,
         )
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        if not bool(torch.isfinite(norm)):
+        if not self._clip():
             self.processes.each(lambda: self._blame(batch))
         self.optimiser.step()
         self.average.update()
         self.budget.step += 1
         self.state.step += 1
         return self.agreed.loss
+
+    def _clip(self) -> bool:
+        """Bound the gradient's norm, absolutely and by what is usual; False if it is infinite."""
+        usual = self.state.usual_norm
+        bound = self.config.clip_norm
+        if usual is not None:
+            bound = min(bound, self.config.clip_ratio * usual)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), bound))
+        if not math.isfinite(norm):
+            return False
+        taken = min(norm, bound)
+        memory = _NORM_MEMORY if usual is not None else 0.0
+        self.state.usual_norm = memory * (usual or 0.0) + (1 - memory) * taken
+        return True
 
     def _differentiate(self, batch: BatchT | None, stage: float) -> tuple[int, float]:
         if batch is None:
