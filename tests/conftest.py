@@ -9,6 +9,9 @@ import hypothesis
 import jaxtyping
 import pytest
 
+# These made the fixtures, in environments of their own with the packages that they import.
+collect_ignore_glob = ["support/make_*.py"]
+
 # Two workers on two cores: one thread each, said before torch or OpenMP start.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
