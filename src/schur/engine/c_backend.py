@@ -96,10 +96,15 @@ def _threads() -> int:
 def launcher(
     kernel: Any, call: ctypes.Structure, items: Any, count: int, operations: int
 ) -> Callable[[], None]:
-    """Hands the items of a call to a kernel, on several threads where the work is worth it."""
-    threads = _threads() if operations > _SERIAL_OPERATIONS else 1
+    """Hands the items of a call to a kernel, on several threads where the work is worth it.
+
+    How many is asked at each launch: a recording may be repeated with another number of threads,
+    or in a forked process, which has one.
+    """
     run_items, address, parallel = _runtime().run_items, ctypes.byref(call), _parallel()
-    return lambda: run_items(kernel, address, items, count, parallel, threads)
+    if operations <= _SERIAL_OPERATIONS:
+        return lambda: run_items(kernel, address, items, count, parallel, 1)
+    return lambda: run_items(kernel, address, items, count, parallel, _threads())
 
 
 def missing() -> str | None:
@@ -158,31 +163,29 @@ class _Launch:
     """One pass over given memory: calling it computes.
 
     Args:
-        function, call, items, count, threads: of `run_items`.
+        launch: runs the items; see `launcher`.
+        items: address of the items.
+        count: how many.
         shared, summed: address, partial sums and size of what is added up afterwards.
         itemsize: bytes of a number.
-        kept: what the addresses in `call` point to.
+        kept: what the addresses point to.
     """
 
-    function: Any
-    call: _Call
-    items: Tensor
+    launch: Callable[[], None]
+    items: int
     count: int
-    threads: int
     shared: tuple[tuple[Any, Any, int], ...]
     summed: tuple[tuple[Any, Any, int], ...]
     itemsize: int
     kept: Any
 
     def __call__(self) -> None:
-        runtime, items, count = _runtime(), self.items.data_ptr(), self.count
-        runtime.run_items(
-            self.function, ctypes.byref(self.call), items, count, _parallel(), self.threads
-        )
+        self.launch()
+        runtime = _runtime()
         for out, sums, size in self.shared:
-            runtime.sum_partials(out, sums, count, size, self.itemsize)
+            runtime.sum_partials(out, sums, self.count, size, self.itemsize)
         for out, sums, size in self.summed:
-            runtime.sum_splits(out, sums, items, count, size, self.itemsize)
+            runtime.sum_splits(out, sums, self.items, self.count, size, self.itemsize)
 
 
 class _Call(ctypes.Structure):
@@ -254,7 +257,6 @@ class _Compiled:
         for slot, position, size in self.allocated:
             shape = (size,) if position is None else (lengths[position], size)
             tensors[slot] = allocation.empty(*shape, like=values[0])
-        threads = _threads() if self.operations * rows > _SERIAL_OPERATIONS else 1
         index = [tensor.contiguous() for tensor in indices[::3]]
         sorts = [self._sorted(k, index[k], indices, lengths) for k in range(len(index))]
         held = (ctypes.c_void_p * len(tensors))(
@@ -266,27 +268,28 @@ class _Compiled:
         launches = []
         for kernel in self.kernels:
             sort = None if kernel.walk is None else sorts[kernel.walk]
-            launches.append(self._launch(kernel, held, read, sort, rows, threads))
+            launches.append(self._launch(kernel, held, read, sort, rows))
             launches[-1]()
         outputs: list[Tensor] = [tensors[slot] for slot in self.outputs]  # pyright: ignore[reportAssignmentType]
         if (recorder := recording.active()) is not None:
-            self._announce(recorder, values, tensors, indices, index, lengths, outputs, launches)
-            recorder.kept.append((tensors, sorts))
+            checks = self._checks(recorder, indices, index, lengths)
+            given, read = [*values, *indices[::3]], [*tensors[: len(values)], *index]
+            recorder.kernel(given, read, outputs, [*checks, *launches], (tensors, sorts))
         return outputs
 
-    def _announce(
+    def _checks(
         self,
         recorder: recording.Recorder,
-        values: Sequence[Tensor],
-        tensors: Sequence[Tensor | None],
         indices: Sequence[Tensor],
         index: Sequence[Tensor],
         lengths: Sequence[int],
-        outputs: Sequence[Tensor],
-        launches: Sequence[Callable[[], None]],
-    ) -> None:
-        """Have the passes repeated, with indices checked anew where they depend on the input."""
-        checks = []
+    ) -> list[Callable[[], None]]:
+        """The bounds of indices that depend on a recording's input, to be checked each time.
+
+        Raises:
+            BackendError: if rows are walked in the order of such an index.
+        """
+        checks: list[Callable[[], None]] = []
         for k, name in enumerate(self.program.indices):
             if not recorder.depends(indices[3 * k : 3 * k + 3]):
                 continue
@@ -297,8 +300,7 @@ class _Compiled:
                     remedy="evaluate it anew each time",
                 )
             checks.append(partial(_check, name, index[k], lengths[k + 1]))
-        given, read = [*values, *indices[::3]], [*tensors[: len(values)], *index]
-        recorder.kernel(given, read, outputs, [*checks, *launches], launches)
+        return checks
 
     def _sorted(
         self, k: int, index: Tensor, indices: Sequence[Tensor], lengths: Sequence[int]
@@ -328,7 +330,6 @@ class _Compiled:
         read: ctypes.Array[ctypes.c_void_p],
         sort: tuple[Tensor, Tensor] | None,
         rows: int,
-        threads: int,
     ) -> _Launch:
         """A pass over given memory, ready to be made as often as wanted."""
         order, start = sort or (None, None)
@@ -367,16 +368,15 @@ class _Compiled:
             None if start is None else start.data_ptr(),
             kernel.streams(held, rows, self.itemsize),
         )
+        operations = self.operations * rows
         return _Launch(
-            kernel.function,
-            call,
-            items,
+            launcher(kernel.function, call, items.data_ptr(), count, operations),
+            items.data_ptr(),
             count,
-            threads,
             tuple((held[t.slot], sums[t.slot], t.size) for t in kernel.shared if sums),
             tuple((held[t.slot], sums[t.slot], t.size) for t in summed if sums),
             self.itemsize,
-            (held, read, sums, buffers),
+            (call, items, held, read, sums, buffers),
         )
 
 

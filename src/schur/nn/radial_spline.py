@@ -34,9 +34,6 @@ class SplinePlace(NamedTuple):
     basis: Float[Tensor, "edges 6"]
     left: Int[Tensor, " edges"]
 
-    def __len__(self) -> int:
-        return len(self.left)
-
 
 class SplineKnots(torch.nn.Module):
     """Equal intervals from a fiftieth of a cutoff to the cutoff.
