@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SchurError(Exception):
     """Base of every error that Schur raises on purpose.
@@ -71,3 +74,33 @@ class DataError(SchurError, ValueError):
 
 class PeerError(SchurError, RuntimeError):
     """Another process of the same run has failed or ended."""
+
+
+@contextmanager
+def optional_package(problem: str, package: str, remedy: str) -> Iterator[None]:
+    """Turns the failed import of an optional package into an error that says how to get it.
+
+    Args:
+        problem: what needs the package.
+        package: its name.
+        remedy: the words that install it.
+
+    Raises:
+        BackendError: where the import fails.
+
+    Example:
+        >>> with optional_package("this needs more", "nowhere", "pip install nowhere"):
+        ...     import nowhere
+        Traceback (most recent call last):
+            ...
+        schur.errors.BackendError: this needs more
+          got:      No module named 'nowhere'
+          expected: nowhere installed
+          remedy:   pip install nowhere
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise BackendError(
+            problem, got=str(error), expected=f"{package} installed", remedy=remedy
+        ) from error

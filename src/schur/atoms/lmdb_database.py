@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..errors import BackendError, DataError
+from ..errors import DataError, optional_package
 from .ase_rows import frame_of_row, row_of_frame
 from .frame import Frame, FrameSource
 from .whole_file import whole_file
@@ -133,15 +133,9 @@ def _damaged(place: str, got: str) -> DataError:
 
 
 def _lmdb() -> Any:
-    try:
+    remedy = "pip install 'schur[lmdb]'"
+    with optional_package("LMDB files need the package lmdb", "lmdb", remedy):
         import lmdb
-    except ImportError as error:
-        raise BackendError(
-            "LMDB files need the package lmdb",
-            got=str(error),
-            expected="lmdb installed",
-            remedy="pip install 'schur[lmdb]'",
-        ) from error
     return lmdb
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, DataError
+from ..errors import DataError, optional_package
 from .units import BOHR, HARTREE, HARTREE_PER_BOHR
 
 XTB = ("GFN2-xTB", "GFN1-xTB")
@@ -86,15 +86,9 @@ def require_tblite() -> None:
     Raises:
         BackendError: with the words that install it.
     """
-    try:
+    remedy = "pip install 'schur[sample]', or name another calculator"
+    with optional_package("sampling needs the package tblite", "tblite", remedy):
         import tblite.interface  # noqa: F401
-    except ImportError as error:
-        raise BackendError(
-            "sampling needs the package tblite",
-            got=str(error),
-            expected="tblite installed",
-            remedy="pip install 'schur[sample]', or name another calculator",
-        ) from error
 
 
 def _ase(method: str, numbers: np.ndarray, cell: Any, pbc: Any) -> Method:

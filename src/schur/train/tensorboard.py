@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import BackendError
+from ..errors import optional_package
 from .progress import Reporter
 
 _PLACES = ("epoch", "step", "seconds")
@@ -23,15 +23,12 @@ class TensorBoardReporter:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        try:
+        problem, remedy = (
+            "curves for TensorBoard need its package",
+            "pip install 'schur[tensorboard]'",
+        )
+        with optional_package(problem, "tensorboard", remedy):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise BackendError(
-                "curves for TensorBoard need its package",
-                got=str(error),
-                expected="an installed tensorboard",
-                remedy='pip install "schur[tensorboard]"',
-            ) from error
         self._open = lambda: SummaryWriter(os.fspath(folder))
         self._writer: Any = None
 
