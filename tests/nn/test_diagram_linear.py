@@ -42,6 +42,10 @@ CASES: list[tuple[Group, int, int]] = [
     (graph_automorphisms(P3), 1, 2),
     (Sym(2) * Sym(2), 1, 1),
     (O3(), 0, 2),
+    (Orthogonal(2) * Symplectic(2), 2, 2),
+    (SpecialOrthogonal(2) * Sym(2), 2, 1),
+    (Alt(3) * O3(), 1, 2),
+    (Sym(2) * graph_automorphisms(P3) * Orthogonal(1), 1, 1),
 ]
 IDS = [f"{group}:{k}->{l}" for group, k, l in CASES]
 
@@ -86,6 +90,24 @@ def test_equivariance(group: Group, k: int, l: int) -> None:
         assert_close(moved, expected, 1000 * EPS * size)
 
 
+@pytest.mark.parametrize("backend", ["torch", "c"])
+def test_axes_of_points_and_axes_of_space(backend: Any) -> None:
+    # Matrices and vectors on three points: renumbered by one group, turned by the other.
+    group = Sym(3) * O3()
+    layer = in_double(DiagramLinear(group, (2, 1), (1, 1), 2, 3, backend=backend))
+    assert layer.dimension == 5 and layer.bias is None
+    x = normal(4, 3, 3, 3, 2)
+    rng = np.random.default_rng(0)
+    p, g = torch.from_numpy(Sym(3).sample(rng, 1)[0]), torch.from_numpy(O3().sample(rng, 1)[0])
+    moved = torch.einsum("ip,jq,ar,zpqrc->zijac", p, p, g, x)
+    expected = torch.einsum("ip,ar,zprc->ziac", p, g, layer(x))
+    assert_close(layer(moved), expected, 1000 * EPS)
+    maps = torch.from_numpy(equivariant_maps(Sym(3), 2, 1).matrices()).reshape(5, 3, 3, 3)
+    assert layer.weight is not None
+    summed = torch.einsum("dijk,zjkau,duw->ziaw", maps, x, layer.weight)
+    assert_close(layer(x), summed, 1000 * EPS)
+
+
 def test_a_map_that_is_not_equivariant_is_caught() -> None:
     layer = built(Sym(3), 2, 2)
     x = normal(3, 3, 3, 2)
@@ -96,7 +118,9 @@ def test_a_map_that_is_not_equivariant_is_caught() -> None:
 
 
 @pytest.mark.parametrize("backend", ["torch", "auto"])
-@pytest.mark.parametrize("group", [Sym(2), SpecialOrthogonal(2), Symplectic(2)], ids=str)
+@pytest.mark.parametrize(
+    "group", [Sym(2), SpecialOrthogonal(2), Symplectic(2), Orthogonal(1) * Sym(1)], ids=str
+)
 def test_derivatives(group: Group, backend: Any) -> None:
     layer = DiagramLinear(group, 2, 2, 1, 2, backend=backend)
     assert layer.weight is not None and layer.bias is not None
@@ -111,7 +135,14 @@ def test_derivatives(group: Group, backend: Any) -> None:
 @pytest.mark.parametrize("backend", ["torch", "auto"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_backends(backend: Any, dtype: torch.dtype) -> None:
-    for group, k, l in ((Sym(3), 2, 1), (SpecialOrthogonal(3), 2, 1), (Symplectic(2), 2, 2)):
+    cases: list[tuple[Group, Any, Any]] = [
+        (Sym(3), 2, 1),
+        (SpecialOrthogonal(3), 2, 1),
+        (Symplectic(2), 2, 2),
+        (Orthogonal(2) * Sym(2), 2, 1),
+        (Sym(2) * SpecialOrthogonal(2), (1, 1), (1, 2)),
+    ]
+    for group, k, l in cases:
         program = DiagramLinear(group, k, l, 2, 2).routine.program
         for order in (0, 1, 2):
             assert_agrees_with_oracle(program, backend, dtype, order=order)

@@ -14,6 +14,7 @@ from schur.engine.routine import Backend
 from schur.errors import RepresentationError, ShapeError
 from schur.groups import Group
 from schur.products.diagrams import equivariant_maps
+from schur.products.diagrams.basis import Order
 
 # Two milliseconds a term to compile, in C.
 _COMPILED_TERMS = 4000
@@ -27,12 +28,14 @@ class DiagramLinear(torch.nn.Module):
     with i = i_1 … i_l and j = j_1 … j_k. The D_d are a basis of Hom_G((R^n)^⊗k, (R^n)^⊗l) and the
     B_b one of the invariant tensors of order l, as `schur.products.diagrams.equivariant_maps`
     chooses them: diagrams for Sym(n), Alt(n), O(n), SO(n) and Sp(n), which are never made into
-    matrices and cost n^max(k, l); orbits for other permutation groups (automorphisms of graphs,
-    products), which cost n^(k+l).
+    matrices and cost n^max(k, l); orbits for other permutation groups (automorphisms of graphs),
+    which cost n^(k+l); tensor products of these for products of groups.
 
     Args:
-        group: the group; it acts on each of the k and l axes.
-        k, l: orders of input and output.
+        group: the group; it acts on each of the k and l axes. A product of groups acts on the sum
+            of their spaces (local symmetry).
+        k, l: orders of input and output. For a product of groups also tuples with one order for
+            each factor: the first axes are then the first factor's, the next the second's.
         channels_in, channels_out: numbers of channels, which the group leaves alone.
         bias: whether to add the invariant tensors.
         backend: see `schur.engine.Routine`. C code is written out term by term; above 4,000
@@ -59,6 +62,16 @@ class DiagramLinear(torch.nn.Module):
         DiagramLinear(Sym(5): 2 -> 2, 4 -> 8 channels, 15 maps, 2 biases, 496 parameters)
         >>> layer(torch.randn(10, 5, 5, 4)).shape
         torch.Size([10, 5, 5, 8])
+
+        Vectors on pairs of five points, which are renumbered by one group and turned by the other:
+
+        >>> from schur.groups import O3
+        >>> layer = DiagramLinear(Sym(5) * O3(), (2, 1), (1, 1), 4, 8)
+        >>> layer
+        DiagramLinear(Sym(5) x O3: (2, 1) -> (1, 1), 4 -> 8 channels, 5 maps, 0 biases,
+        160 parameters)
+        >>> layer(torch.randn(10, 5, 5, 3, 4)).shape
+        torch.Size([10, 5, 3, 8])
     """
 
     weight: Tensor | None
@@ -67,8 +80,8 @@ class DiagramLinear(torch.nn.Module):
     def __init__(
         self,
         group: Group,
-        k: int,
-        l: int,
+        k: Order,
+        l: Order,
         channels_in: int,
         channels_out: int,
         *,
@@ -83,7 +96,9 @@ class DiagramLinear(torch.nn.Module):
         self.group, self.k, self.l = group, k, l
         self.channels_in, self.channels_out = channels_in, channels_out
         maps = equivariant_maps(group, k, l)
-        shifts = equivariant_maps(group, 0, l) if bias else None
+        none = (0,) * len(k) if isinstance(k, tuple) else 0
+        shifts = equivariant_maps(group, none, l) if bias else None
+        self.shape_in, self.shape_out = maps.shape_in, maps.shape_out
         self.dimension = maps.dimension
         self.bias_dimension = 0 if shifts is None else shifts.dimension
         if self.dimension + self.bias_dimension == 0:
@@ -96,7 +111,7 @@ class DiagramLinear(torch.nn.Module):
         large = backend == "auto" and terms > _COMPILED_TERMS
         self.routine = Routine(program, "torch" if large else backend)
         start = torch.randn(self.dimension, channels_in, channels_out)
-        shares = maps.squares() * channels_in * max(self.dimension, 1) / maps.n**l
+        shares = maps.squares() * channels_in * max(self.dimension, 1) / prod(maps.shape_out)
         start /= torch.from_numpy(np.sqrt(shares)).to(start.dtype)[:, None, None]
         self.weight = torch.nn.Parameter(start) if self.dimension else None
         zeros = torch.zeros(self.bias_dimension, channels_out)
@@ -106,23 +121,23 @@ class DiagramLinear(torch.nn.Module):
         """Evaluate.
 
         Args:
-            x: shape (..., n, …, n, channels_in) with k axes of length n.
+            x: shape (..., n, …, n, channels_in) with k axes of length n; with orders for each
+                factor, so many axes of that factor's length.
 
         Returns:
-            Shape (..., n, …, n, channels_out) with l axes of length n.
+            Shape (..., n, …, n, channels_out) with l axes of length n, or likewise.
         """
-        n = self.group.n
-        inner = (*[n] * self.k, self.channels_in)
+        inner = (*self.shape_in, self.channels_in)
         if x.ndim < len(inner) or x.shape[x.ndim - len(inner) :] != inner:
             raise ShapeError(
-                f"tensors of order {self.k} over R^{n}, channels last",
+                f"tensors of order {self.k} for {self.group}, channels last",
                 got=tuple(x.shape),
                 expected=f"(..., {', '.join(map(str, inner))})",
             )
         lead = x.shape[: x.ndim - len(inner)]
         given = [p.reshape(-1) for p in (self.weight, self.bias) if p is not None]
         out = self.routine(x.reshape(prod(lead), prod(inner)), *given)
-        return out.reshape(*lead, *[n] * self.l, self.channels_out)
+        return out.reshape(*lead, *self.shape_out, self.channels_out)
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())

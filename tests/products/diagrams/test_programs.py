@@ -48,6 +48,21 @@ def test_fast_application_is_the_dense_matrix(group: Group) -> None:
             assert np.array_equal(found, x @ matrix(diagram, n, symplectic).T)
 
 
+@pytest.mark.parametrize(
+    "group",
+    [Sym(4), Sym(5), Orthogonal(4), Orthogonal(5), SpecialOrthogonal(5), Symplectic(4)],
+    ids=str,
+)
+def test_fast_application_at_order_three(group: Group) -> None:
+    n, symplectic = group.n, isinstance(group, Symplectic)
+    rng = np.random.default_rng(2)
+    x = rng.integers(-9, 10, (2, n**3)).astype(np.float64)
+    every = spanning_set(group, 3, 3)
+    for diagram in [every[i] for i in rng.permutation(len(every))[:12]]:
+        found = evaluate(diagram_program(diagram, n, 1, symplectic), {"x": x})["out"]
+        assert np.array_equal(found, x @ matrix(diagram, n, symplectic).T)
+
+
 @pytest.mark.parametrize("group", [*GROUPS, Orthogonal(3)], ids=str)
 def test_diagrams_commute_with_the_group(group: Group) -> None:
     n, symplectic = group.n, isinstance(group, Symplectic)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from math import factorial
+from math import comb, factorial, prod
 
 from schur.errors import RepresentationError
 from schur.groups import (
+    O2,
+    O3,
+    SO2,
+    SO3,
     Alt,
+    DirectProduct,
     Group,
     Orthogonal,
     PermutationGroup,
@@ -18,7 +23,7 @@ from schur.groups import (
 )
 
 
-def dimension(group: Group, order: int) -> int:
+def dimension(group: Group, order: int | tuple[int, ...]) -> int:
     """dim Hom of tensor powers of the defining representation, of total order k + l.
 
     Sym(n):  Σ_{t<=n} S(order, t), with Stirling numbers of the second kind: Bell(order) only
@@ -28,12 +33,15 @@ def dimension(group: Group, order: int) -> int:
     SO(n):   as O(n), and Σ f^λ over those with n odd rows.
     Sp(n):   Σ f^λ over those with even columns, none longer than n.
     PermutationGroup: the mean of fix(g)^order, by Burnside's lemma.
+    G_1 x … x G_p on the sum of their spaces: Σ order! / (m_1! … m_p!) Π dim_i(m_i) over the ways
+             m_1 + … + m_p = order to share the indices out; on a tensor product of powers of
+             their spaces, with one order each, Π dim_i(order_i).
 
     f^λ is the number of standard Young tableaux, by the hook length formula.
 
     Args:
         group: one of those above.
-        order: k + l.
+        order: k + l; for a product of groups also one such number for each factor.
 
     Raises:
         RepresentationError: no formula for this group.
@@ -47,7 +55,13 @@ def dimension(group: Group, order: int) -> int:
         [1, 3, 10]
         >>> dimension(Sym(2), 4), dimension(Sym(4), 4)
         (8, 15)
+        >>> dimension(Sym(5) * Orthogonal(3), 2), dimension(Sym(5) * Orthogonal(3), (2, 2))
+        (3, 2)
     """
+    if isinstance(order, tuple):
+        parts = one_each(group, order)
+        return prod(dimension(part, own) for part, own in zip(parts, order, strict=True))
+    group = standard(group)
     match group:
         case Sym(n):
             return sum(stirling2(order, t) for t in range(n + 1))
@@ -67,14 +81,55 @@ def dimension(group: Group, order: int) -> int:
         case PermutationGroup():
             fixed = (sum(p[i] == i for i in range(group.n)) for p in group.elements)
             return sum(count**order for count in fixed) // group.order
+        case DirectProduct():
+            first, *others = direct_factors(group)
+            rest = others[0] if len(others) == 1 else DirectProduct(tuple(others))
+            return sum(
+                comb(order, own) * dimension(first, own) * dimension(rest, order - own)
+                for own in range(order + 1)
+            )
         case _:
             raise RepresentationError(
                 "no formula for the number of maps of this group",
                 got=group,
-                expected="Sym, Alt, Orthogonal, SpecialOrthogonal, Symplectic, PermutationGroup",
+                expected="Sym, Alt, Orthogonal, SpecialOrthogonal, Symplectic, PermutationGroup, "
+                "or a product of these",
                 remedy="solve for the maps with schur.reps.intertwiners",
             )
     return sum(map(tableaux, shapes))
+
+
+def standard(group: Group) -> Group:
+    """The same group as a member of its family."""
+    if isinstance(group, (O2, O3)):
+        return Orthogonal(group.n)
+    if isinstance(group, (SO2, SO3)):
+        return SpecialOrthogonal(group.n)
+    return group
+
+
+def direct_factors(group: Group) -> tuple[Group, ...]:
+    """The factors of a product, those of products within it too; another group by itself."""
+    if not isinstance(group, DirectProduct):
+        return (group,)
+    return tuple(one for factor in group.factors for one in direct_factors(factor))
+
+
+def one_each(group: Group, orders: tuple[int, ...]) -> tuple[Group, ...]:
+    """The factors of a product, as many as there are orders.
+
+    Raises:
+        RepresentationError: they are not as many.
+    """
+    factors = direct_factors(group)
+    if len(factors) != len(orders):
+        raise RepresentationError(
+            "orders are given one for each factor of the group",
+            got=orders,
+            expected=f"{len(factors)} numbers for {group}",
+            remedy="give one number for tensor powers of the sum of the factors' spaces",
+        )
+    return factors
 
 
 @lru_cache(maxsize=1024)

@@ -1,51 +1,35 @@
-"""A basis of the equivariant linear maps between tensor powers, for each group."""
+"""Bases of equivariant linear maps: given by diagrams, or by orbits."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from math import factorial
+from math import factorial, prod
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from schur.errors import RepresentationError
 from schur.forms import Program
-from schur.groups import (
-    O2,
-    O3,
-    SO2,
-    SO3,
-    Alt,
-    Group,
-    Orthogonal,
-    PermutationGroup,
-    Permuting,
-    SpecialOrthogonal,
-    Sym,
-    Symplectic,
-)
-from schur.products.diagrams.counting import dimension
-from schur.products.diagrams.diagram import (
-    Diagram,
-    determinants,
-    jellyfish,
-    pairings,
-    partitions,
-)
+from schur.products.diagrams.diagram import Diagram
+from schur.products.diagrams.factoring import Factoring, Whole, factoring
 from schur.products.diagrams.matrices import matrix
-from schur.products.diagrams.orbits import orbit_matrix, orbit_program, orbits
+from schur.products.diagrams.orbits import orbit_program
 from schur.products.diagrams.program import linear_program
-from schur.products.diagrams.spanning import independent
 
 
 class EquivariantMaps(ABC):
-    """A basis of Hom_G((R^n)^⊗k, (R^n)^⊗l)."""
+    """A basis of the linear maps that commute with a group, between tensors of two shapes."""
 
-    n: int
-    k: int
-    l: int
+    @property
+    @abstractmethod
+    def shape_in(self) -> tuple[int, ...]:
+        """Extents of the input's axes."""
+
+    @property
+    @abstractmethod
+    def shape_out(self) -> tuple[int, ...]:
+        """Extents of the output's axes."""
 
     @property
     @abstractmethod
@@ -53,25 +37,49 @@ class EquivariantMaps(ABC):
         """How many maps there are."""
 
     @abstractmethod
-    def matrices(self) -> Float[np.ndarray, "dimension rows columns"]:
-        """The basis as dense matrices of shape (n^l, n^k)."""
+    def factorings(self) -> Iterator[Factoring]:
+        """The basis taken apart: how each map is contracted, mixed and copied."""
 
     @abstractmethod
     def squares(self) -> Float[np.ndarray, " dimension"]:
         """For each map the sum of its squared entries."""
 
-    @abstractmethod
+    def matrices(self) -> Float[np.ndarray, "dimension rows columns"]:
+        """The basis as dense matrices, a row for each number of the output."""
+        rows, columns = prod(self.shape_out), prod(self.shape_in)
+        found = [one.dense(rows, columns) for one in self.factorings()]
+        return np.array(found).reshape(len(found), rows, columns)
+
     def program(self, channels_in: int, channels_out: int, bias: EquivariantMaps | None) -> Program:
         """out = Σ_d D_d x weight_d (+ Σ_b B_b bias_b); see `linear_program`.
 
         Args:
             channels_in, channels_out: the extents of u and w.
-            bias: the maps from order 0 to order l, of the same group; None for no bias.
+            bias: the maps from order 0 to the same output, of the same group; None for no bias.
         """
+        shifts = [] if bias is None else list(bias.factorings())
+        extents = prod(self.shape_in), prod(self.shape_out)
+        return linear_program(list(self.factorings()), shifts, extents, (channels_in, channels_out))
+
+
+class TensorPowerMaps(EquivariantMaps):
+    """Maps from the k-th to the l-th tensor power of one space R^n."""
+
+    n: int
+    k: int
+    l: int
+
+    @property
+    def shape_in(self) -> tuple[int, ...]:
+        return (self.n,) * self.k
+
+    @property
+    def shape_out(self) -> tuple[int, ...]:
+        return (self.n,) * self.l
 
 
 @dataclass(frozen=True, eq=False)
-class DiagramMaps(EquivariantMaps):
+class DiagramMaps(TensorPowerMaps):
     """Maps given by diagrams: applied in n^max(k, l)."""
 
     n: int
@@ -84,7 +92,12 @@ class DiagramMaps(EquivariantMaps):
     def dimension(self) -> int:
         return len(self.diagrams)
 
+    def factorings(self) -> Iterator[Factoring]:
+        for diagram in self.diagrams:
+            yield factoring(diagram, self.n, self.symplectic)
+
     def matrices(self) -> Float[np.ndarray, "dimension rows columns"]:
+        # By the definition, entry by entry, and not by the factoring that it is to confirm.
         found = [matrix(diagram, self.n, self.symplectic) for diagram in self.diagrams]
         return np.array(found).reshape(len(found), self.n**self.l, self.n**self.k)
 
@@ -96,19 +109,9 @@ class DiagramMaps(EquivariantMaps):
         # n or n - 1 distinct values can be chosen in n! ways.
         return float(self.n**free * (factorial(self.n) if diagram.legs else 1))
 
-    def program(self, channels_in: int, channels_out: int, bias: EquivariantMaps | None) -> Program:
-        return linear_program(
-            self.diagrams,
-            bias.diagrams if isinstance(bias, DiagramMaps) else (),
-            self.n,
-            (self.k, self.l),
-            (channels_in, channels_out),
-            self.symplectic,
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class OrbitMaps(EquivariantMaps):
+class OrbitMaps(TensorPowerMaps):
     """Maps given by the orbits of index tuples: for any permutation group, at n^(k+l)."""
 
     n: int
@@ -120,80 +123,18 @@ class OrbitMaps(EquivariantMaps):
     def dimension(self) -> int:
         return int(self.labels.max()) + 1
 
-    def matrices(self) -> Float[np.ndarray, "dimension rows columns"]:
-        return np.stack([orbit_matrix(self.labels, i, self.l) for i in range(self.dimension)])
+    def factorings(self) -> Iterator[Factoring]:
+        flat = self.labels.reshape(self.n**self.l, self.n**self.k)
+        above, below = Whole(len(flat)), Whole(flat.shape[1])
+        for orbit in range(self.dimension):
+            couplings = np.argwhere(orbit == flat.T)
+            yield Factoring(above, below, (couplings, np.ones(len(couplings))))
 
     def squares(self) -> Float[np.ndarray, " dimension"]:
         return np.bincount(self.labels.reshape(-1)).astype(np.float64)
 
     def program(self, channels_in: int, channels_out: int, bias: EquivariantMaps | None) -> Program:
+        # One weight array read at each entry's orbit is less than a path for each orbit.
         shifts = bias.labels if isinstance(bias, OrbitMaps) else None
         flat = self.labels.reshape(self.n**self.l, self.n**self.k)
         return orbit_program(flat, shifts, (channels_in, channels_out))
-
-
-@lru_cache(maxsize=256)
-def equivariant_maps(group: Group, k: int, l: int) -> EquivariantMaps:
-    """A basis of the maps from order k to order l that commute with a group.
-
-    Sym(n): partition diagrams of at most n blocks. Alt(n): with the jellyfish of n and n - 1
-    blocks. O(n) and Sp(n): Brauer diagrams; where n is small they are dependent, and the first
-    independent ones are kept. SO(n): with the (l+k)\\n diagrams. A group whose elements permute
-    the unit vectors, and a product of such groups on the sum of their spaces (local symmetry):
-    orbits.
-
-    Args:
-        group: one of those above; O2, SO2, O3 and SO3 as well.
-        k, l: orders of input and output, at least 0.
-
-    Raises:
-        RepresentationError: another group, or a negative order.
-
-    Example:
-        >>> [equivariant_maps(group, 2, 2).dimension for group in (Sym(4), Sym(2), Orthogonal(2))]
-        [15, 8, 3]
-        >>> equivariant_maps(Alt(3), 1, 1).dimension, equivariant_maps(Sym(3), 1, 1).dimension
-        (3, 2)
-    """
-    if k < 0 or l < 0:
-        raise RepresentationError("orders of tensors", got=(k, l), expected="k >= 0, l >= 0")
-    group = _general(group)
-    n, order = group.n, k + l
-    match group:
-        case Sym():
-            return DiagramMaps(n, k, l, tuple(partitions(k, l, n)))
-        case Alt():
-            more = tuple(jellyfish(k, l, n)) if n > 1 else ()
-            return DiagramMaps(n, k, l, (*partitions(k, l, n), *more))
-        case Permuting():
-            return OrbitMaps(n, k, l, orbits(group, order))
-        case Orthogonal() | SpecialOrthogonal():
-            even = dimension(Orthogonal(n), order)
-            kept = independent(list(pairings(k, l)), n, False, even)
-            if isinstance(group, SpecialOrthogonal):
-                odd = list(determinants(k, l, n))
-                kept += independent(odd, n, False, dimension(group, order) - even)
-            return DiagramMaps(n, k, l, kept)
-        case Symplectic():
-            kept = independent(list(pairings(k, l)), n, True, dimension(group, order))
-            return DiagramMaps(n, k, l, kept, symplectic=True)
-    raise RepresentationError(
-        "no diagrams for this group",
-        got=group,
-        expected="Sym, Alt, Orthogonal, SpecialOrthogonal, Symplectic or permutations",
-        remedy="solve for the maps with schur.reps.intertwiners",
-    )
-
-
-def _general(group: Group) -> Group:
-    """The same group as one of the families; products of permutations as one permutation group."""
-    if isinstance(group, (O2, O3)):
-        return Orthogonal(group.n)
-    if isinstance(group, (SO2, SO3)):
-        return SpecialOrthogonal(group.n)
-    h = group.discrete()
-    if isinstance(group, Permuting) or group.dim or not np.all((h == 0) | (h == 1)):
-        return group
-    # 0-1 matrices that are orthogonal permute; a product of trivial groups has no generator.
-    images = np.argmax(h, axis=-2).tolist() or [list(range(group.n))]
-    return PermutationGroup(tuple(tuple(image) for image in images))

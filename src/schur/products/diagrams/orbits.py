@@ -59,12 +59,6 @@ def orbits(group: Permuting, order: int) -> Int[np.ndarray, "..."]:
     return numbers.reshape((n,) * order)
 
 
-def orbit_matrix(labels: Int[np.ndarray, "..."], orbit: int, l: int) -> Float[np.ndarray, "r c"]:
-    """The map with ones on an orbit, as a matrix of shape (n^l, n^k)."""
-    rows = int(np.prod(labels.shape[:l], dtype=np.int64))
-    return (labels == orbit).astype(np.float64).reshape(rows, -1)
-
-
 def orbit_program(
     labels: Int[np.ndarray, "rows columns"],
     bias_labels: Int[np.ndarray, "..."] | None,
