@@ -115,6 +115,19 @@ class DirectProduct(Group):
             start = stop
         return out
 
+    def exponentials(
+        self, g: Inexact[np.ndarray, "*batch n n"]
+    ) -> list[tuple[Float[np.ndarray, "*batch k"], Int[np.ndarray, "*batch w"]]]:
+        self.require(g)
+        found, offset, start = [], 0, 0
+        for i, factor in enumerate(self.factors):
+            for part, word in factor.exponentials(self.project(i, g)):
+                coordinates = np.zeros((*g.shape[:-2], self.dim))
+                coordinates[..., start : start + factor.dim] = part
+                found.append((coordinates, np.where(word >= 0, word + offset, -1)))
+            offset, start = offset + len(factor.discrete()), start + factor.dim
+        return found
+
     def factor(
         self, g: Inexact[np.ndarray, "*batch n n"]
     ) -> tuple[Float[np.ndarray, "*batch k"], Int[np.ndarray, "*batch w"]]:

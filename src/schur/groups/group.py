@@ -86,6 +86,15 @@ class Group(ABC):
             The coordinates c, and a word of indices into `discrete()`, filled up with -1.
         """
 
+    def exponentials(
+        self, g: Inexact[np.ndarray, "*batch n n"]
+    ) -> list[tuple[Float[np.ndarray, "*batch k"], Int[np.ndarray, "*batch w"]]]:
+        """Write each element as a product of terms such as `factor` gives, one or more.
+
+        Groups in which an element need not be an exponential have more than one.
+        """
+        return [self.factor(g)]
+
     @property
     def dtype(self) -> np.dtype:
         """Number type of the defining matrices: complex128 or float64."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Inexact, Int
 
-from schur.errors import NumberError, RepresentationError
-from schur.groups.group import Answers, Group, no_word
+from schur.errors import RepresentationError
+from schur.groups.group import Answers, no_word
+from schur.groups.matrix_logarithm import matrix_logarithm
+from schur.groups.reductive import Reductive
+from schur.groups.unitary import Unitary
 
 
 @dataclass(frozen=True)
-class Symplectic(Group):
+class Symplectic(Reductive):
     """Real matrices of n rows, n even, with gᵀ ω g = ω.
 
     ω has ω[2i, 2i+1] = 1 = -ω[2i+1, 2i] and zeros elsewhere: positions and momenta alternate. The
@@ -54,14 +57,20 @@ class Symplectic(Group):
         symmetric[np.arange(len(rows)), columns, rows] = 1.0
         return self.omega() @ symmetric
 
-    def sample(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "{count} n n"]:
-        """Exponentials of normal elements of the algebra, of size about one half."""
-        return self.exp(rng.standard_normal((count, self.dim)) / (2 * self.size))
+    def sample_compact(
+        self, rng: np.random.Generator, count: int
+    ) -> Float[np.ndarray, "{count} n n"]:
+        """U(n / 2), each complex entry a + i b as the block [[a, b], [-b, a]]."""
+        u = Unitary(self.size // 2).sample(rng, count)
+        g = np.kron(np.real(u), np.eye(2)) + np.kron(
+            np.imag(u), np.array([[0.0, 1.0], [-1.0, 0.0]])
+        )
+        return g
 
     def _is_member(self, g: np.ndarray, tolerance: float) -> Answers:
         defect = np.swapaxes(g, -1, -2) @ self.omega() @ g - self.omega()
         size = np.maximum(1.0, np.abs(g).max(axis=(-2, -1))) ** 2
-        real = np.all(np.abs(np.imag(g)) <= tolerance, axis=(-2, -1))
+        real = np.all(np.abs(np.imag(np)(g)) <= tolerance, axis=(-2, -1))
         return real & (np.abs(defect).max(axis=(-2, -1)) <= tolerance * size)
 
     def inverse(self, g: Inexact[np.ndarray, "*batch n n"]) -> Inexact[np.ndarray, "*batch n n"]:
@@ -77,44 +86,9 @@ class Symplectic(Group):
                 principal logarithm, and may not be an exponential at all.
         """
         self.require(g)
-        flat = np.real(g).reshape(-1, self.size, self.size)
-        logs = np.array([_logarithm(one) for one in flat]).reshape(-1, self.size, self.size)
-        symmetric = -self.omega() @ logs
+        symmetric = -self.omega() @ matrix_logarithm(np.real(g))
         rows, columns = np.triu_indices(self.size)
-        return symmetric[:, rows, columns].reshape(*g.shape[:-2], -1), no_word(g.shape[:-2])
+        return symmetric[..., rows, columns], no_word(g.shape[:-2])
 
     def __str__(self) -> str:
         return f"Sp({self.size})"
-
-
-def _logarithm(g: np.ndarray) -> np.ndarray:
-    """The principal logarithm: square roots until the matrix is near one, then a series."""
-    values = np.linalg.eigvals(g)
-    if np.any((np.abs(values.imag) < 1e-9) & (values.real < 0)):
-        raise NumberError(
-            "a matrix with a negative eigenvalue has no principal logarithm",
-            got=values,
-            expected="no negative real eigenvalue",
-        )
-    unit, root, doublings = np.eye(len(g)), g, 0
-    while np.abs(root - unit).max() > 0.25 / len(g):
-        root, doublings = _square_root(root), doublings + 1
-    # log r = 2 artanh((r - 1)(r + 1)^-1), whose series has odd powers only.
-    step = np.linalg.solve(root + unit, root - unit)
-    power, total = step, np.zeros_like(g)
-    for k in range(1, 40, 2):
-        total, power = total + power / k, power @ step @ step
-    return 2.0**doublings * 2.0 * total
-
-
-def _square_root(g: np.ndarray) -> np.ndarray:
-    """The principal square root, by the iteration of Denman and Beavers (1976)."""
-    root, other = g, np.eye(len(g))
-    for _ in range(60):
-        new = (root + np.linalg.inv(other)) / 2
-        other = (other + np.linalg.inv(root)) / 2
-        change = np.abs(new - root).max()
-        root = new
-        if change <= 4 * np.finfo(np.float64).eps * np.abs(root).max():
-            break
-    return root

@@ -127,11 +127,12 @@ class GeneratedRepresentation(Representation):
         return self._discrete
 
     def _matrix(self, g: np.ndarray) -> np.ndarray:
-        coordinates, words = self._group.factor(g)
-        out = matrix_exponential(np.tensordot(coordinates, self._generators, axes=1))
         letters = np.concatenate([self._discrete, np.eye(self.dim)[None]])  # -1 is the unit
-        for place in range(words.shape[-1]):
-            out = out @ letters[words[..., place]]
+        out = letters[-1]
+        for coordinates, words in self._group.exponentials(g):
+            out = out @ matrix_exponential(np.tensordot(coordinates, self._generators, axes=1))
+            for place in range(words.shape[-1]):
+                out = out @ letters[words[..., place]]
         return out
 
     def _check_products(self) -> None:
