@@ -46,10 +46,13 @@ class PotentialContender:
             return {"energies": _numpy(energies), "forces": _numpy(forces)}
         for parameter in self.parameters():
             parameter.grad = None
-        energies, forces = self.energies_and_forces(training=True)
-        loss = (energies / self.sizes.to(energies.dtype)).square().sum() + forces.square().mean()
+        loss = self.loss(*self.energies_and_forces(training=True))
         loss.backward()
         return {"loss": _numpy(loss)}
+
+    def loss(self, energies: torch.Tensor, forces: torch.Tensor) -> torch.Tensor:
+        """What a training step differentiates."""
+        return (energies / self.sizes.to(energies.dtype)).square().sum() + forces.square().mean()
 
     def write_reference(self, folder: Path) -> None:
         """Keeps what this contender says, for the others to be compared with."""

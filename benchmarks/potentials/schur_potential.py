@@ -1,4 +1,8 @@
-"""Schur, with the weights of the peer where the peer has written them."""
+"""Schur, with the weights of the peer where the peer has written them.
+
+Batches are evaluated as training and `schur eval` evaluate them: from the third one of the same
+atoms on by repeating a recording.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ import numpy as np
 import torch
 
 from benchmarks.potentials.contender import DTYPES, PotentialContender, read_structures
-from schur.atoms.batch import AtomicDataset
+from schur.atoms.batch import AtomicDataset, Batch
 from schur.atoms.convert import convert_mace
 from schur.atoms.modelfile import build_potential
 from schur.atoms.potential import Potential
+from schur.atoms.repeated import RepeatedBatches, RepeatedPotential
 from schur.atoms.system import System
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIP, NequIPConfig
@@ -45,14 +50,33 @@ class SchurPotential(PotentialContender):
         systems = [System(f["numbers"], f["positions"], f.get("cell"), "cell" in f) for f in frames]
         data = AtomicDataset(systems, potential.elements, potential.cutoff, dtype)
         self.batch = data.batch(range(len(systems)))
+        self._evaluated = RepeatedPotential(self.potential)
+        self._differentiated = RepeatedBatches(self.potential, self._differentiate)
 
     def parameters(self) -> list[torch.nn.Parameter]:
         return list(self.potential.parameters())
 
     def energies_and_forces(self, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        said = self.potential(self.batch, forces=True, differentiable=training)
+        if training:
+            said = self.potential(self.batch, forces=True, differentiable=True)
+        else:
+            said = self._evaluated(self.batch)
         assert said.forces is not None
         return said.energies, said.forces
+
+    def run(self, what: str) -> dict[str, np.ndarray]:
+        if what == "EF":
+            return super().run(what)
+        loss, *gradients = self._differentiated(self.batch)
+        for parameter, gradient in zip(self.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        assert loss is not None
+        return {"loss": loss.double().numpy()}
+
+    def _differentiate(self, batch: Batch) -> list[torch.Tensor | None]:
+        said = self.potential(batch, forces=True, differentiable=True)
+        loss = self.loss(said.energies, said.forces)
+        return [loss.detach(), *torch.autograd.grad(loss, self.parameters(), allow_unused=True)]
 
 
 def _mace(settings: dict[str, Any]) -> MACEConfig:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from schur.engine import Routine
 from schur.engine.recording import active, record
-from schur.errors import BackendError, IndexRangeError
+from schur.errors import BackendError, IndexRangeError, ShapeError
 from schur.forms import Block, Factor, Form, Operand, Path
-from schur.nn import FullyConnectedTensorProduct, Linear, RadialMLP
+from schur.nn import Convolution, FullyConnectedTensorProduct, Linear, RadialMLP
+from schur.tensors import Graph
 from schur.tensors.harmonics import spherical_harmonics
 
 
@@ -128,3 +129,43 @@ def test_an_index_of_a_routine_is_checked_anew() -> None:
     assert torch.equal(made(x), function(x))
     with pytest.raises(IndexRangeError):
         made(torch.full((2, 2), 7.0))
+
+
+def test_live_tensors_are_read_where_they_stand() -> None:
+    weight = torch.tensor([2.0])
+    made = record(lambda x: weight.square() * x, torch.tensor([1.0]), live=[weight])
+    frozen = record(lambda x: weight.square() * x, torch.tensor([1.0]))
+    weight.fill_(3.0)
+    assert made(torch.tensor([1.0])) == 9.0
+    assert frozen(torch.tensor([1.0])) == 4.0
+    assert made.nbytes > 0
+
+
+@pytest.mark.parametrize("longest", [2, 40])
+def test_a_walk_follows_an_index_that_depends_on_the_input(longest: int) -> None:
+    """Sums at nodes, and a shared weight's gradient, whose items depend on the sort."""
+    convolution = Convolution("2x0e+2x1o", "0e+1o", "0e+1o").double()
+    nodes, edges = 12, 300
+    x = torch.randn(nodes, convolution.rep_in.dim, dtype=torch.float64)
+    attributes = torch.randn(edges, 4, dtype=torch.float64)
+    weights = torch.randn(edges // 2, convolution.weight_numel, dtype=torch.float64)
+
+    def function(index: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+        x = x.detach().requires_grad_()
+        graph = Graph(index, nodes, paired=True)
+        out = convolution(x, attributes, weights, graph)
+        return out.detach(), torch.autograd.grad(out.square().sum(), x)[0]
+
+    def drawn() -> Tensor:  # few receivers, or all: segments of very different lengths
+        half = torch.randint(min(nodes, longest), (2, edges // 2))
+        return torch.cat([half, half.flip(0)], 1)
+
+    made = record(function, drawn(), x)
+    for _ in range(4):
+        index, x = drawn(), torch.randn_like(x)
+        for again, expected in zip(made(index, x), function(index, x), strict=True):
+            assert torch.equal(again, expected)
+    with pytest.raises(IndexRangeError):
+        made(torch.full((2, edges), nodes), x)
+    with pytest.raises(ShapeError):
+        made(torch.randint(nodes, (2, edges)), x)

@@ -13,6 +13,7 @@ from ..train.metrics import ErrorSums
 from .batch import AtomicDataset, Batch
 from .elements import SYMBOLS
 from .potential import Potential
+from .repeated import RepeatedPotential
 from .system import System
 from .units import MILLI
 
@@ -101,9 +102,13 @@ class Evaluation:
 
 
 def predict(
-    potential: Potential, dataset: AtomicDataset, forces: bool = True, stress: bool = False
+    potential: Potential | RepeatedPotential,
+    dataset: AtomicDataset,
+    forces: bool = True,
+    stress: bool = False,
 ) -> Predictions:
     """Energies, forces and stresses of all systems of a data set, in order."""
+    potential = RepeatedPotential(potential) if isinstance(potential, Potential) else potential
     result = Predictions(systems=dataset.systems)
     for batch in batches_of_atoms(dataset, _BATCH_ATOMS):
         said = potential(batch, forces=forces, stress=stress)
@@ -130,7 +135,7 @@ def batches_of_atoms(dataset: AtomicDataset, atoms: int) -> Iterator[Batch]:
     return (dataset.batch(group) for group in groups)
 
 
-def evaluate(potential: Potential, dataset: AtomicDataset) -> Evaluation:
+def evaluate(potential: Potential | RepeatedPotential, dataset: AtomicDataset) -> Evaluation:
     """Compares a potential with the labels of a data set, in float64 sums."""
     begin = time.perf_counter()
     said = predict(potential, dataset, stress=dataset.stressed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from ..train.task import Loss
 from .batch import Batch
 from .potential import Potential
+from .repeated import RepeatedBatches
 
 
 class LossConfig(BaseModel):
@@ -47,7 +49,9 @@ class LossConfig(BaseModel):
         return self
 
 
-def potential_loss(potential: Potential, batch: Batch, config: LossConfig, stage: float) -> Loss:
+def potential_loss(
+    potential: Potential, batch: Batch, config: LossConfig, stage: float | Tensor
+) -> Loss:
     """The loss of a batch, differentiable with respect to the potential's parameters.
 
     Args:
@@ -69,6 +73,54 @@ def potential_loss(potential: Potential, batch: Batch, config: LossConfig, stage
         samples = samples + config.stress * _penalty(tensile, config)
     samples = samples * batch.weights
     return Loss(samples.mean(), samples.detach(), batch.origins)
+
+
+class RepeatedLoss:
+    """The loss with its gradient, repeated where batches have the same atoms.
+
+    Args:
+        potential: whose parameters are trained.
+        config: weights.
+    """
+
+    def __init__(self, potential: Potential, config: LossConfig) -> None:
+        self.potential, self.config = potential, config
+        self._repeated = RepeatedBatches(potential, self._differentiate)
+
+    def __call__(self, batch: Batch, stage: float) -> Loss:
+        """See `potential_loss`; the result carries the gradient instead of a graph."""
+        total, samples, *gradients = self._repeated(batch, torch.tensor(stage, dtype=torch.float64))
+        assert total is not None and samples is not None
+        return Loss(total, samples, batch.origins, gradients)
+
+    def _differentiate(self, batch: Batch, stage: Tensor) -> list[Tensor | None]:
+        loss = potential_loss(self.potential, batch, self.config, stage)
+        parameters = list(self.potential.parameters())
+        trained = [p for p in parameters if p.requires_grad]
+        made = iter(torch.autograd.grad(loss.total, trained, allow_unused=True))
+        gradients = [next(made) if p.requires_grad else None for p in parameters]
+        return [loss.total.detach(), loss.samples, *own_memory(gradients)]
+
+
+def own_memory(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The same numbers where none shares memory with another: to be written into.
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> first, second = own_memory([one.expand(2), one])
+        >>> first += 1
+        >>> second
+        tensor([1.])
+    """
+    taken: set[int] = set()
+    result: list[Tensor | None] = []
+    for tensor in tensors:
+        if tensor is not None:
+            if tensor._is_view() or tensor.untyped_storage()._cdata in taken:
+                tensor = tensor.clone(memory_format=torch.contiguous_format)
+            taken.add(tensor.untyped_storage()._cdata)
+        result.append(tensor)
+    return result
 
 
 def _error(predicted: Tensor, label: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from .batch import AtomicDataset
 from .config import RunConfig
 from .evaluate import Evaluation, evaluate
 from .finetune import start_from
+from .level import level
 from .modelfile import build_potential, save_potential
 from .potential import Potential
 from .prepare import Prepared
@@ -120,6 +121,7 @@ def train_potential(
     outcome = trainer.run(resume=resume)
     if not together.leads:
         return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
+    level(potential, train.thinned(EVALUATED))
     evaluations = {
         name: evaluate(potential, part.thinned(EVALUATED))
         for name, part in sets.items()

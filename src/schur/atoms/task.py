@@ -11,8 +11,9 @@ from ..train.processes import Processes
 from ..train.task import Loss
 from .batch import AtomicDataset, Batch
 from .evaluate import SystemErrors, evaluate
-from .loss import LossConfig, potential_loss
+from .loss import LossConfig, RepeatedLoss
 from .potential import Potential
+from .repeated import RepeatedPotential
 
 
 class PotentialTask:
@@ -41,6 +42,8 @@ class PotentialTask:
         self.potential, self.train = potential, train
         self.config, self.size, self.seed = loss, training.batch_size, training.seed
         self.processes = Processes() if processes is None else processes
+        self._loss = RepeatedLoss(potential, loss)
+        self._evaluated = RepeatedPotential(potential)
         self.valid = valid
         if self.processes.size > 1:
             mine = self.processes.share(valid.systems)
@@ -63,12 +66,12 @@ class PotentialTask:
 
     def loss(self, batch: Batch, stage: float) -> Loss:
         """Energies, forces and stress against their labels."""
-        return potential_loss(self.potential, batch, self.config, stage)
+        return self._loss(batch, stage)
 
     def validate(self) -> dict[str, float]:
         """Errors in meV, meV/Å and meV/Å^3; the score weighs them as the second stage does."""
         errors = SystemErrors()
-        for part in self.processes.each(lambda: evaluate(self.potential, self.valid).total):
+        for part in self.processes.each(lambda: evaluate(self._evaluated, self.valid).total):
             errors.merge(part)
         summary = errors.summary()
         terms = [

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from schur.engine import allocation, c_backend, c_compiler, recording
+from schur.engine import allocation, c_backend, c_compiler, c_runtime, recording
 from schur.engine.block_map import BlockMap, RowGroups, in_torch, outer_in_torch
 
 # Rows that share a packed matrix: few enough to stay in the second cache while all blocks of a
@@ -63,8 +63,8 @@ def apply(
     if not blocks.covers:
         out.zero_()
     bounds = (0, len(x)) if groups is None else groups.bounds
-    items, count, _ = _items(bounds, _ROWS_APPLY)
-    _run("apply", x, weight, out, blocks, groups, items, count)
+    items, _ = _items(bounds, _ROWS_APPLY)
+    _run("apply", x, weight, out, blocks, groups, items)
     return out
 
 
@@ -82,9 +82,9 @@ def outer(
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             return outer_in_torch(x, g, blocks, groups)
     bounds = (0, len(x)) if groups is None else groups.bounds
-    items, count, pieces = _items(bounds, max(_ROWS_OUTER, -(-len(x) // _MOST_PARTIALS)))
-    partial = allocation.empty(count, blocks.weight_numel, like=x)
-    _run("outer", x, g, partial, blocks, groups, items, count)
+    items, pieces = _items(bounds, max(_ROWS_OUTER, -(-len(x) // _MOST_PARTIALS)))
+    partial = allocation.empty(items.count, blocks.weight_numel, like=x)
+    _run("outer", x, g, partial, blocks, groups, items)
     if groups is None:
         return _summed(partial, pieces[0])
     if all(piece == 1 for piece in pieces):
@@ -107,8 +107,8 @@ def _summed(partial: Tensor, pieces: int) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _items(bounds: tuple[int, ...], rows: int) -> tuple[Any, int, list[int]]:
-    """Pieces of at most `rows` rows of each group, as the runtime reads items; how many."""
+def _items(bounds: tuple[int, ...], rows: int) -> tuple[c_runtime.Items, list[int]]:
+    """Pieces of at most `rows` rows of each group; how many each group has."""
     words: list[int] = []
     pieces: list[int] = []
     number = 0
@@ -118,7 +118,8 @@ def _items(bounds: tuple[int, ...], rows: int) -> tuple[Any, int, list[int]]:
             words += [group, group + 1, start, min(start + rows, end), number, -1]
             number += 1
         pieces.append(len(starts))
-    return (ctypes.c_int64 * len(words))(*words), number, pieces
+    memory = (ctypes.c_int64 * len(words))(*words)
+    return c_runtime.Items(memory, ctypes.addressof(memory), number), pieces
 
 
 def _run(
@@ -128,8 +129,7 @@ def _run(
     out: Tensor,
     blocks: BlockMap,
     groups: RowGroups | None,
-    items: Any,
-    count: int,
+    items: c_runtime.Items,
 ) -> None:
     used = (x.contiguous().resolve_neg(), y.contiguous().resolve_neg())
     order = None if groups is None else groups.order
@@ -147,7 +147,7 @@ def _run(
         None if order is None else order.data_ptr(),
     )
     kernel = _kernel(name, x.dtype)
-    launch = c_backend.launcher(kernel, call, items, count, blocks.operations * len(x))
+    launch = c_runtime.launcher(kernel, call, items, blocks.operations * len(x))
     launch()
     if (recorder := recording.active()) is not None:
         recorder.kernel((x, y), used, (out,), (launch,), (call, paths, items, order))

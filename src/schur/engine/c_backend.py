@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -19,6 +18,7 @@ from schur.engine import (
     c_arithmetic,
     c_compiler,
     c_lanes,
+    c_runtime,
     c_text,
     lanes,
     nest,
@@ -32,13 +32,10 @@ from schur.errors import BackendError
 from schur.forms import Operand, Program, cost
 
 DTYPES = {torch.float32: "float", torch.float64: "double"}
-# Below this many operations a call stays on one thread: waking the others costs more.
-_SERIAL_OPERATIONS = 1_000_000
 # Partial sums of one pass take at most this many bytes.
 _PARTIAL_BYTES = 1 << 26
 # From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
 _STREAM_BYTES = 1 << 24
-_ITEM_WORDS = 6
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
 
@@ -48,63 +45,6 @@ def _emission() -> str:
     """A hash of the code that emits: another version of it means other libraries."""
     files = [Path(module.__file__ or "") for module in _EMITTERS]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _runtime() -> ctypes.CDLL:
-    text = Path(__file__).with_name("runtime.c").read_text()
-    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
-    pointer, number = ctypes.c_void_p, ctypes.c_int64
-    loaded.sort_index.argtypes = [pointer, number, number, pointer, pointer]
-    loaded.sort_index.restype = number
-    loaded.check_index.argtypes = [pointer, number, number]
-    loaded.check_index.restype = number
-    loaded.plan_segments.argtypes = [pointer, number, number, number, pointer, pointer]
-    loaded.plan_segments.restype = number
-    loaded.run_items.argtypes = [pointer, pointer, pointer, number, pointer, ctypes.c_int]
-    loaded.sum_partials.argtypes = [pointer, pointer, number, number, ctypes.c_int]
-    loaded.sum_splits.argtypes = [pointer, pointer, pointer, number, number, ctypes.c_int]
-    return loaded
-
-
-@lru_cache(maxsize=1)
-def _parallel() -> int | None:
-    """The address of GOMP_parallel in the OpenMP runtime that torch uses.
-
-    A second runtime in the process would fight the first for the cores.  Looking the symbol up
-    through torch's own library finds the runtime that it is linked to.
-    """
-    name = "libtorch_cpu.dylib" if torch.backends.mps.is_built() else "libtorch_cpu.so"
-    try:
-        torch_library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / name))
-        return ctypes.cast(torch_library.GOMP_parallel, ctypes.c_void_p).value
-    except (OSError, AttributeError):
-        return None
-
-
-_process = os.getpid()
-
-
-def _threads() -> int:
-    """As many threads as torch takes; one in a forked process, where the others are gone.
-
-    The OpenMP runtime does not know that they are, and would wait for them forever.
-    """
-    return torch.get_num_threads() if os.getpid() == _process else 1
-
-
-def launcher(
-    kernel: Any, call: ctypes.Structure, items: Any, count: int, operations: int
-) -> Callable[[], None]:
-    """Hands the items of a call to a kernel, on several threads where the work is worth it.
-
-    How many is asked at each launch: a recording may be repeated with another number of threads,
-    or in a forked process, which has one.
-    """
-    run_items, address, parallel = _runtime().run_items, ctypes.byref(call), _parallel()
-    if operations <= _SERIAL_OPERATIONS:
-        return lambda: run_items(kernel, address, items, count, parallel, 1)
-    return lambda: run_items(kernel, address, items, count, parallel, _threads())
 
 
 def missing() -> str | None:
@@ -163,17 +103,15 @@ class _Launch:
     """One pass over given memory: calling it computes.
 
     Args:
-        launch: runs the items; see `launcher`.
-        items: address of the items.
-        count: how many.
+        launch: runs the items; see `c_runtime.launcher`.
+        items: what the work is cut into.
         shared, summed: address, partial sums and size of what is added up afterwards.
         itemsize: bytes of a number.
         kept: what the addresses point to.
     """
 
     launch: Callable[[], None]
-    items: int
-    count: int
+    items: c_runtime.Items
     shared: tuple[tuple[Any, Any, int], ...]
     summed: tuple[tuple[Any, Any, int], ...]
     itemsize: int
@@ -181,11 +119,11 @@ class _Launch:
 
     def __call__(self) -> None:
         self.launch()
-        runtime = _runtime()
+        runtime, items = c_runtime.runtime(), self.items
         for out, sums, size in self.shared:
-            runtime.sum_partials(out, sums, self.count, size, self.itemsize)
+            runtime.sum_partials(out, sums, items.count, size, self.itemsize)
         for out, sums, size in self.summed:
-            runtime.sum_splits(out, sums, self.items, self.count, size, self.itemsize)
+            runtime.sum_splits(out, sums, items.address, items.count, size, self.itemsize)
 
 
 class _Call(ctypes.Structure):
@@ -265,16 +203,22 @@ class _Compiled:
         read = (ctypes.c_void_p * len(index))(*[i.data_ptr() for i in index])
         for slot in self.cleared:
             tensors[slot].zero_()  # pyright: ignore[reportOptionalMemberAccess]
-        launches = []
+        recorder = recording.active()
+        launches: list[_Launch] = []
         for kernel in self.kernels:
             sort = None if kernel.walk is None else sorts[kernel.walk]
-            launches.append(self._launch(kernel, held, read, sort, rows))
-            launches[-1]()
+            moves = recorder is not None and sort is not None and recorder.depends(sort)
+            launch = self._launch(kernel, held, read, sort, rows, moves)
+            launches.append(launch)
+            launch()
         outputs: list[Tensor] = [tensors[slot] for slot in self.outputs]  # pyright: ignore[reportAssignmentType]
-        if (recorder := recording.active()) is not None:
+        if recorder is not None:
             checks = self._checks(recorder, indices, index, lengths)
-            given, read = [*values, *indices[::3]], [*tensors[: len(values)], *index]
-            recorder.kernel(given, read, outputs, [*checks, *launches], (tensors, sorts))
+            sorted_by = [tensor for sort in sorts if sort is not None for tensor in sort]
+            given = [*values, *indices[::3], *sorted_by]
+            used = [*tensors[: len(values)], *index, *sorted_by]
+            steps = [step for launch in launches for step in (launch.items.renew, launch)]
+            recorder.kernel(given, used, outputs, [*checks, *steps], (tensors, sorts))
         return outputs
 
     def _checks(
@@ -287,17 +231,20 @@ class _Compiled:
         """The bounds of indices that depend on a recording's input, to be checked each time.
 
         Raises:
-            BackendError: if rows are walked in the order of such an index.
+            BackendError: if rows are walked in the order of such an index, unless it carries a
+                sort, which is then repeated with it.
         """
         checks: list[Callable[[], None]] = []
         for k, name in enumerate(self.program.indices):
             if not recorder.depends(indices[3 * k : 3 * k + 3]):
                 continue
+            if indices[3 * k + 2].numel():
+                continue
             if k in self.walked:
                 raise BackendError(
                     "this function cannot be recorded: rows are sorted by what it computes",
                     got=f"index {name!r}",
-                    remedy="evaluate it anew each time",
+                    remedy="pass a Sorted, or evaluate it anew each time",
                 )
             checks.append(partial(_check, name, index[k], lengths[k + 1]))
         return checks
@@ -310,7 +257,7 @@ class _Compiled:
         Every index that does not carry a sort, whose making has checked it, is checked here.
         """
         order, start = indices[3 * k + 1], indices[3 * k + 2]
-        rows, size = lengths[0], lengths[k + 1]
+        size = lengths[k + 1]
         if start.numel():
             return order, start
         name = self.program.indices[k]
@@ -318,8 +265,7 @@ class _Compiled:
             _check(name, index, size)
             return None
         order, start = torch.empty_like(index), index.new_empty(size + 1)
-        addresses = (start.data_ptr(), order.data_ptr())
-        if _runtime().sort_index(index.data_ptr(), rows, size, *addresses) >= 0:
+        if c_runtime.sort_into(index, size, order, start) >= 0:
             raise out_of_range(f"index {name!r}", int(index.min()), int(index.max()), size)
         return order, start
 
@@ -330,24 +276,29 @@ class _Compiled:
         read: ctypes.Array[ctypes.c_void_p],
         sort: tuple[Tensor, Tensor] | None,
         rows: int,
+        moves: bool,
     ) -> _Launch:
-        """A pass over given memory, ready to be made as often as wanted."""
+        """A pass over given memory, ready to be made as often as wanted.
+
+        Where the sort `moves` with a recording's input, partial sums have room for any sort.
+        """
         order, start = sort or (None, None)
         shared_bytes = sum(target.size for target in kernel.shared) * self.itemsize
         most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if shared_bytes else 256
         grain = max(1, -(-rows // most))
         if start is None:
             # In lanes only the last item may have a rest that does not fill a vector.
-            items, count, splits = (
-                *_row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain),
-                0,
-            )
+            items = c_runtime.row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain)
+            count, splits = items.count, 0
         else:
             # Entries count too: many without rows must not become many items with partial sums.
             grain = max(grain, (start.numel() - 1) // (4 * most))
             width = max((target.size for target in kernel.summed), default=1) * self.itemsize
             longest = max(4 * grain, 256, rows * width // _PARTIAL_BYTES)
-            items, count, splits = _segment_items(start, rows, grain, longest)
+            items = c_runtime.SegmentItems(start, rows, grain, longest)
+            count, splits = (
+                (items.most, items.most_splits) if moves else (items.count, items.splits)
+            )
         # Partial sums: one for each item of what all rows share, one for each piece of a segment.
         summed = kernel.summed if splits else ()
         sums: ctypes.Array[ctypes.c_void_p] | None = None
@@ -370,19 +321,18 @@ class _Compiled:
         )
         operations = self.operations * rows
         return _Launch(
-            launcher(kernel.function, call, items.data_ptr(), count, operations),
-            items.data_ptr(),
-            count,
+            c_runtime.launcher(kernel.function, call, items, operations),
+            items,
             tuple((held[t.slot], sums[t.slot], t.size) for t in kernel.shared if sums),
             tuple((held[t.slot], sums[t.slot], t.size) for t in summed if sums),
             self.itemsize,
-            (call, items, held, read, sums, buffers),
+            (call, held, read, sums, buffers),
         )
 
 
 def _check(name: str, index: Tensor, size: int) -> None:
     """Raise unless every entry lies in 0 … size - 1."""
-    if _runtime().check_index(index.data_ptr(), index.numel(), size) >= 0:
+    if c_runtime.first_outside(index, size) >= 0:
         raise out_of_range(f"index {name!r}", int(index.min()), int(index.max()), size)
 
 
@@ -391,27 +341,3 @@ def _length_position(operand: Operand, numbers: dict[str, int]) -> int | None:
     if operand.mode == "shared":
         return None
     return 0 if operand.index is None else 1 + numbers[operand.index]
-
-
-@lru_cache(maxsize=256)
-def _row_items(rows: int, grain: int) -> tuple[Tensor, int]:
-    """Items of `grain` rows each in the rows' own order."""
-    first = torch.arange(0, rows, grain, device="cpu")
-    items = torch.zeros(len(first), _ITEM_WORDS, dtype=torch.int64, device="cpu")
-    items[:, 2] = first
-    items[:, 3] = (first + grain).clamp_(max=rows)
-    items[:, 4] = torch.arange(len(first), device="cpu")
-    items[:, 5] = -1
-    return items, len(first)
-
-
-def _segment_items(start: Tensor, rows: int, grain: int, longest: int) -> tuple[Tensor, int, int]:
-    """Items of whole entries of the walked index, and pieces of entries with very many rows."""
-    segments = start.numel() - 1
-    bound = rows // grain + segments // (4 * grain) + 3 * (rows // longest) + 4
-    items = torch.empty(bound, _ITEM_WORDS, dtype=torch.int64, device="cpu")
-    splits = ctypes.c_int64()
-    count = _runtime().plan_segments(
-        start.data_ptr(), segments, grain, longest, items.data_ptr(), ctypes.byref(splits)
-    )
-    return items, count, splits.value

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from schur.errors import BackendError
@@ -31,6 +31,24 @@ _SHAPES |= {f"{name}_like" for name in ("empty", "zeros", "ones", "full")}
 def active() -> Recorder | None:
     """The recorder at work in this thread, if there is one."""
     return getattr(_here, "recorder", None)
+
+
+def recorder_of(*values: Tensor) -> Recorder | None:
+    """The recorder at work, if these values depend on its inputs."""
+    if torch.compiler.is_compiling():
+        return None
+    recorder = active()
+    return recorder if recorder is not None and recorder.depends(values) else None
+
+
+def checked(test: Callable[[], None], *values: Tensor) -> None:
+    """Make a test of values, which raises; and again whenever a recording repeats them."""
+    recorder = recorder_of(*values)
+    if recorder is None:
+        return test()
+    with _disable_current_modes():
+        test()
+    recorder.steps.append(test)
 
 
 class Recording:
@@ -69,17 +87,25 @@ class Recording:
     def __len__(self) -> int:
         return len(self._steps)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of all tensors that the steps refer to."""
+        stores = {_memory(t): t.untyped_storage().nbytes() for t in _tensors(self._kept)}
+        return sum(stores.values())
 
-def record(function: Callable[..., Any], *inputs: Tensor) -> Recording:
+
+def record(function: Callable[..., Any], *inputs: Tensor, live: Iterable[Tensor] = ()) -> Recording:
     """Evaluate a function and write down how.
 
     The function may do anything that torch does, derivatives included, as long as neither its
     control flow nor a shape depends on values computed from the inputs.  Everything else that it
-    reads counts as constant.
+    reads counts as constant, but for what is `live`.
 
     Args:
         function: of tensors, to tensors in tuples, lists or dictionaries.
         inputs: its arguments; the recording makes copies, which it owns.
+        live: tensors that others write into between repetitions, such as parameters; they are
+            read where they stand.
 
     Raises:
         BackendError: for a function that looks at values, or draws random numbers.
@@ -93,7 +119,7 @@ def record(function: Callable[..., Any], *inputs: Tensor) -> Recording:
         tensor([27., 48.])
     """
     mine = [given.detach().clone() for given in inputs]
-    recorder = Recorder(mine)
+    recorder = Recorder([*mine, *live])
     before = active()
     _here.recorder = recorder
     try:

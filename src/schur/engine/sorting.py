@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from schur.engine import c_runtime, recording
 from schur.errors import DtypeError, IndexRangeError, ShapeError
 
 
@@ -66,13 +67,9 @@ class Sorted:
             raise ShapeError("a table has no negative length", got=size, expected="at least 0")
         # A copy: what the caller writes into the index later must not contradict the sort.
         self.index = as_index(index).clone()
-        check_bounds(self.index, size)
         self.size = size
         # order[start[n]:start[n + 1]] are the rows that point to entry n, in their own order.
-        self.order = torch.argsort(self.index, stable=True)
-        counts = torch.bincount(self.index, minlength=size)
-        self.start = torch.zeros(size + 1, dtype=torch.int64, device=self.index.device)
-        torch.cumsum(counts, 0, out=self.start[1:])
+        self.order, self.start = _sorted(self.index, size)
 
     @classmethod
     def repeated(cls, size: int, times: int, device: torch.device | str = "cpu") -> Sorted:
@@ -103,3 +100,28 @@ class Sorted:
             tensor.to(device) for tensor in (self.index, self.order, self.start)
         )
         return moved
+
+
+def _sorted(index: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    recorder = recording.recorder_of(index)
+    if recorder is not None:
+        return _sorted_each_time(recorder, index, size)
+    check_bounds(index, size)
+    start = torch.zeros(size + 1, dtype=torch.int64, device=index.device)
+    torch.cumsum(torch.bincount(index, minlength=size), 0, out=start[1:])
+    return torch.argsort(index, stable=True), start
+
+
+def _sorted_each_time(
+    recorder: recording.Recorder, index: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """The same inside a recording, whose repetitions sort again, with other values."""
+    order, start = torch.empty_like(index), index.new_empty(size + 1)
+
+    def sort() -> None:
+        if c_runtime.sort_into(index, size, order, start) >= 0:
+            raise out_of_range("index", int(index.min()), int(index.max()), size)
+
+    sort()
+    recorder.kernel((index,), (index,), (order, start), (sort,), ())
+    return order, start

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from schur.engine import Sorted
+from schur.engine import Sorted, recording
 from schur.errors import DtypeError, ShapeError
 
 
@@ -52,7 +52,7 @@ class Graph:
         self.senders = Sorted(edge_index[0], num_nodes)
         self.pairs = None
         if paired:
-            check_paired(edge_index)
+            recording.checked(lambda: check_paired(edge_index), edge_index)
             self.pairs = Sorted.repeated(edge_index.shape[1] // 2, 2, edge_index.device)
 
     @cached_property

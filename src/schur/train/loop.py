@@ -100,7 +100,8 @@ class Trainer(Generic[BatchT]):
         # Seconds count from here in every process.
         self._begin = time.monotonic()
         self.agreed = Agreement(loss=0.0, stop=False, seconds=0.0)
-        self.exchange = GradientExchange(self.processes, list(model.parameters()))
+        self._parameters = list(model.parameters())
+        self.exchange = GradientExchange(self.processes, self._parameters)
         steps = config.epochs * task.num_batches
         self.budget = Budget(steps, config.time_limit, self._clock)
         self.history = History(None)
@@ -220,7 +221,7 @@ class Trainer(Generic[BatchT]):
             return 0, 0.0
         loss = self.task.loss(batch, stage)
         loss.require_finite()
-        loss.total.backward()
+        loss.differentiate(self._parameters)
         return len(loss.names), float(loss.total.detach())
 
     def _blame(self, batch: BatchT | None) -> None:

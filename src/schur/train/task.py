@@ -19,14 +19,25 @@ class Loss:
     """A loss to differentiate, and what each sample adds to it.
 
     Args:
-        total: scalar that carries the graph.
+        total: scalar that carries the graph, unless the gradient is there already.
         samples: (samples,) contributions, detached, for blame.
         names: one name a sample, for messages.
+        gradients: for each parameter of the model its gradient, where it has been made with the
+            loss; they may be written into.
     """
 
     total: Tensor
     samples: Tensor
     names: Sequence[str]
+    gradients: Sequence[Tensor | None] | None = None
+
+    def differentiate(self, parameters: Sequence[Tensor]) -> None:
+        """Leave the gradient in the parameters' `.grad`."""
+        if self.gradients is None:
+            self.total.backward()
+            return
+        for parameter, gradient in zip(parameters, self.gradients, strict=True):
+            parameter.grad = gradient
 
     def require_finite(self) -> None:
         """Stops where the loss is NaN or infinite, and names the samples at fault.
