@@ -12,14 +12,18 @@ from schur.atoms.modelfile import build_potential, load_potential, read_header, 
 from schur.atoms.potential import Potential
 from schur.atoms.presets import PRESETS
 from schur.errors import DataError
+from schur.models.egnn import EGNNConfig
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIPConfig
 from schur.models.registry import ARCHITECTURES, ModelConfig, config_of, parse_config
+from schur.models.tensornet import TensorNetConfig
 
 TREE = {"data": {"train": ["a.xyz"]}}
 SHAPES: list[ModelConfig] = [
     MACEConfig(hidden="2x0e + 2x1o", edge_lmax=1, correlation=2, radial_hidden=(4,)),
     NequIPConfig(layers=2, features=2, radial_hidden=(4,)),
+    EGNNConfig(layers=2, features=2),
+    TensorNetConfig(features=2, radial_hidden=(4,)),
 ]
 
 

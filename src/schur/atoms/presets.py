@@ -37,5 +37,33 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
         },
     },
+    "egnn": {
+        "small": {
+            "model": {"layers": 3, "features": 64, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+        },
+        "medium": {
+            "model": {"layers": 4, "features": 96, "cutoff": 5.0},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+        },
+        "large": {
+            "model": {"layers": 5, "features": 128, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+        },
+    },
+    "tensornet": {
+        "small": {
+            "model": {"layers": 2, "features": 32, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+        },
+        "medium": {
+            "model": {"layers": 2, "features": 64, "cutoff": 5.0},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+        },
+        "large": {
+            "model": {"layers": 2, "features": 128, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+        },
+    },
 }
 """Settings by architecture and size."""

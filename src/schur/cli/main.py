@@ -26,7 +26,9 @@ Words = Annotated[
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for everything written.")]
 Model = Annotated[
     Optional[str],  # noqa: UP045 (typer reads annotations at run time)
-    typer.Option("--model", help="Architecture: mace (the default) or nequip."),
+    typer.Option(
+        "--model", help="Architecture: mace (the default), nequip and more: docs/models.md."
+    ),
 ]
 Size = Annotated[str, typer.Option(help="Preset: small, medium or large.")]
 TimeLimit = Annotated[

@@ -9,13 +9,23 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
 from ..errors import DataError
+from .egnn import EGNN, EGNNConfig
 from .mace import MACE, MACEConfig
 from .nequip import NequIP, NequIPConfig
+from .tensornet import TensorNet, TensorNetConfig
 
-ModelConfig = Annotated[MACEConfig | NequIPConfig, Field(discriminator="architecture")]
+ModelConfig = Annotated[
+    MACEConfig | NequIPConfig | EGNNConfig | TensorNetConfig,
+    Field(discriminator="architecture"),
+]
 """The shape of a model of any architecture; its field `architecture` says of which."""
 
-ARCHITECTURES: Mapping[str, type[MACE] | type[NequIP]] = {"mace": MACE, "nequip": NequIP}
+ARCHITECTURES: Mapping[str, type[MACE] | type[NequIP] | type[EGNN] | type[TensorNet]] = {
+    "mace": MACE,
+    "nequip": NequIP,
+    "egnn": EGNN,
+    "tensornet": TensorNet,
+}
 """Name -> class, built from (config, num_species, mean_neighbours, numbers)."""
 
 _ADAPTER: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
