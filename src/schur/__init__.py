@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from schur.atoms.calculator import Calculator
     from schur.atoms.load import load
+    from schur.nn.frames import Equivariant
     from schur.reps import Irrep, Irreps, clebsch_gordan
     from schur.tensors import GeometricTensor, Graph
     from schur.tensors.harmonics import spherical_harmonics, wigner_D
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     # values
     "Calculator",
+    "Equivariant",
     "GeometricTensor",
     "Graph",
     "Irrep",
@@ -67,6 +69,7 @@ __all__ = [
 # Public name -> the module that defines it; the other names are parts of the package.
 _HOME = {
     "Calculator": "schur.atoms.calculator",
+    "Equivariant": "schur.nn.frames",
     "GeometricTensor": "schur.tensors",
     "Graph": "schur.tensors",
     "Irrep": "schur.reps",

@@ -14,6 +14,7 @@ from schur.groups.o2 import O2
 from schur.groups.o3 import O3
 from schur.groups.orthogonal import Orthogonal, SpecialOrthogonal
 from schur.groups.permutation_group import PermutationGroup, Permuting
+from schur.groups.plane import Cyclic, Dihedral
 from schur.groups.pseudo_orthogonal import Lorentz, PseudoOrthogonal
 from schur.groups.reductive import Reductive
 from schur.groups.se3 import SE3
@@ -36,6 +37,8 @@ __all__ = [
     "SU2_ONTO_SO3",
     "Affine",
     "Alt",
+    "Cyclic",
+    "Dihedral",
     "DirectProduct",
     "Euclidean",
     "GeneralLinear",
