@@ -8,16 +8,24 @@ from schur.nn.cutoffs import CosineCutoff, PolynomialCutoff
 from schur.nn.diagram_linear import DiagramLinear
 from schur.nn.dropout import Dropout
 from schur.nn.edge_frame_convolution import EdgeFrameConvolution
+from schur.nn.ego_subgraphs import EgoGroup, ego_subgraphs
 from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
 from schur.nn.full_tensor_product import FullTensorProduct
 from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
 from schur.nn.gate import Gate
+from schur.nn.graph_polynomials import GraphPolynomials
+from schur.nn.hypergraph_tensor import hypergraph_tensor
 from schur.nn.layer_norm import LayerNorm
 from schur.nn.linear import Linear
 from schur.nn.norm_activation import NormActivation
+from schur.nn.pair_product import PairProduct
+from schur.nn.permutation_linear import PermutationLinear
+from schur.nn.permutation_network import PermutationNetwork
 from schur.nn.radial_basis import RadialBasis
 from schur.nn.radial_mlp import RadialMLP
 from schur.nn.second_moment import second_moment_scale
+from schur.nn.set_embedding import SetEmbedding
+from schur.nn.subgraph_network import SubgraphNetwork
 from schur.nn.symmetric_contraction import SymmetricContraction
 from schur.nn.tensor_product import TensorProduct
 
@@ -30,17 +38,26 @@ __all__ = [
     "DiagramLinear",
     "Dropout",
     "EdgeFrameConvolution",
+    "EgoGroup",
     "ElementwiseTensorProduct",
     "FullTensorProduct",
     "FullyConnectedTensorProduct",
     "Gate",
+    "GraphPolynomials",
     "LayerNorm",
     "Linear",
     "NormActivation",
+    "PairProduct",
+    "PermutationLinear",
+    "PermutationNetwork",
     "PolynomialCutoff",
     "RadialBasis",
     "RadialMLP",
+    "SetEmbedding",
+    "SubgraphNetwork",
     "SymmetricContraction",
     "TensorProduct",
+    "ego_subgraphs",
+    "hypergraph_tensor",
     "second_moment_scale",
 ]

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement, permutations, product
+from itertools import combinations, combinations_with_replacement, permutations, product
 
 import numpy as np
 import pytest
+import torch
 
 from schur.errors import ShapeError
-from schur.products.diagrams import homomorphism_tensor
+from schur.nn import GraphPolynomials
+from schur.products.diagrams import Pattern, homomorphism_tensor, multigraphs
+from schur.testing import assert_derivatives
 
 EPS = float(np.finfo(np.float64).eps)
 Edges = tuple[tuple[int, int], ...]
 
 
-def multigraphs(most: int) -> list[tuple[int, Edges]]:
-    """Every multigraph without isolated vertices and with at most so many edges, once each."""
-    found: dict[Edges, int] = {}
-    for count in range(most + 1):
-        for size in range(2 * count + 1):
-            pairs = [(u, v) for u in range(size) for v in range(u + 1, size)]
-            for edges in combinations_with_replacement(pairs, count):
-                if len({v for edge in edges for v in edge}) == size:
-                    found.setdefault(canonical(size, edges), size)
-    return [(size, edges) for edges, size in found.items()]
-
-
-def canonical(size: int, edges: Edges) -> Edges:
+def canonical(pattern: Pattern) -> tuple[int, Edges]:
+    """The least list of edges over all names of the vertices that are not marked."""
+    marked, size = pattern.marked, pattern.size
     relabelled = (
-        tuple(sorted((min(p[u], p[v]), max(p[u], p[v])) for u, v in edges))
-        for p in permutations(range(size))
+        tuple(sorted((min(p[u], p[v]), max(p[u], p[v])) for u, v in pattern.edges))
+        for rest in permutations(range(marked, size))
+        for p in [(*range(marked), *rest)]
     )
-    return min(relabelled)
+    return size, min(relabelled)
 
 
-MULTIGRAPHS = multigraphs(3)
+def every_multigraph(most: int, marked: int) -> set[tuple[int, Edges]]:
+    """By brute force: all lists of pairs on so many vertices, without vertices left over."""
+    found = set()
+    for count in range(most + 1):
+        for size in range(marked, marked + 2 * count + 1):
+            for edges in combinations_with_replacement(list(combinations(range(size), 2)), count):
+                if {v for edge in edges for v in edge} >= set(range(marked, size)):
+                    found.add(canonical(Pattern(size, edges, marked)))
+    return found
 
 
 def weights(n: int, seed: int) -> np.ndarray:
@@ -43,55 +45,122 @@ def weights(n: int, seed: int) -> np.ndarray:
     return upper + upper.T
 
 
+@pytest.mark.parametrize(("most", "marked"), [(3, 0), (3, 1), (2, 2)])
+def test_each_multigraph_is_listed_once(most: int, marked: int) -> None:
+    listed = [canonical(pattern) for pattern in multigraphs(most, marked)]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == every_multigraph(most, marked)
+
+
 def test_there_are_as_many_multigraphs_as_known() -> None:
-    # With 0, 1, 2 and 3 edges: 1, 1, 3 and 8 (A050535 in the encyclopedia of sequences).
-    counts = [sum(len(edges) == m for _, edges in MULTIGRAPHS) for m in range(4)]
-    assert counts == [1, 1, 3, 8]
+    # A050535 in the encyclopedia of sequences.
+    counts = [sum(len(p.edges) == m for p in multigraphs(4)) for m in range(5)]
+    assert counts == [1, 1, 3, 8, 23]
+
+
+def brute_force(pattern: Pattern, a: np.ndarray) -> np.ndarray:
+    """The sum over all placements of all vertices at once."""
+    n, size = len(a), pattern.size
+    total = np.ones((n,) * size)
+    for u, v in pattern.edges:
+        shape = [1] * size
+        shape[u] = shape[v] = n
+        total = total * (a if u < v else a.T).reshape(shape)
+    return total.sum(tuple(range(pattern.marked, size)))
 
 
 @pytest.mark.parametrize("marked", [0, 1, 2])
-def test_contraction_is_the_sum_over_all_maps(marked: int) -> None:
-    n, a = 3, weights(3, 0)
-    for size, edges in MULTIGRAPHS:
-        if size < marked:
-            continue
-        labels = list(range(marked))
-        expected = np.zeros((n,) * marked)
-        for images in product(range(n), repeat=size):
-            expected[images[:marked]] += np.prod([a[images[u], images[v]] for u, v in edges])
-        found = homomorphism_tensor(edges, size, labels, a)
-        scale = np.abs(a).max() ** len(edges) * n**size
-        np.testing.assert_allclose(found, expected, rtol=0, atol=20 * EPS * max(scale, 1.0))
+def test_contraction_is_the_sum_over_all_placements(marked: int) -> None:
+    # Patterns of up to seven vertices at n = 8; with more at n = 3.
+    a = weights(8, 0)
+    for pattern in multigraphs(4, marked):
+        n = 8 if pattern.size <= 6 else 3
+        found = pattern.contract(a[:n, :n], np.ones(n), np.einsum)
+        expected = brute_force(pattern, a[:n, :n])
+        scale = brute_force(pattern, np.abs(a[:n, :n])).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=n**2 * EPS * max(scale, 1.0))
 
 
-def test_renumbering_the_graph_renumbers_the_result() -> None:
-    a = weights(5, 1)
-    p = np.random.default_rng(2).permutation(5)
-    for size, edges in MULTIGRAPHS:
-        if size < 2:
-            continue
-        before = homomorphism_tensor(edges, size, [0, 1], a)
-        after = homomorphism_tensor(edges, size, [0, 1], a[np.ix_(p, p)])
-        atol = 100 * EPS * np.abs(before).max() * 5**size
-        np.testing.assert_allclose(after, before[np.ix_(p, p)], rtol=0, atol=atol)
+def test_the_cost_is_that_of_the_treewidth() -> None:
+    ring = Pattern(8, tuple((i, (i + 1) % 8) for i in range(8)))
+    tree = Pattern(7, tuple(((i - 1) // 2, i) for i in range(1, 7)))
+    clique = Pattern(5, tuple(combinations(range(5), 2)))
+    grid = [
+        ((i, j), (k, m))
+        for i, j in product(range(3), repeat=2)
+        for k, m in ((i + 1, j), (i, j + 1))
+    ]
+    edges = tuple((3 * a + b, 3 * c + d) for (a, b), (c, d) in grid if c < 3 and d < 3)
+    assert [p.width for p in (ring, tree, clique, Pattern(9, edges))] == [2, 1, 4, 3]
+    assert all(pattern.width <= 2 for pattern in multigraphs(4))
+    # Marks are never summed: a ring with one has the same width, a path between two marks one less.
+    assert Pattern(8, ring.edges, 1).width == 2
+    assert Pattern(3, ((0, 2), (2, 1)), 2).width == 2
 
 
-def polynomial_rank(n: int) -> int:
-    graphs = [weights(n, seed) for seed in range(30)]
-    values = np.array(
-        [
-            [float(homomorphism_tensor(edges, size, [], a)) for size, edges in MULTIGRAPHS]
-            for a in graphs
-        ]
+def test_a_ring_of_twelve_on_forty_vertices_is_quick() -> None:
+    # A sum over all placements would have 40^12 terms.
+    a = weights(40, 3)
+    ring = Pattern(12, tuple((i, (i + 1) % 12) for i in range(12)))
+    expected = np.trace(np.linalg.matrix_power(a, 12))
+    found = ring.contract(a, np.ones(40), np.einsum)
+    assert abs(found - expected) <= 1e4 * EPS * abs(expected)
+
+
+@pytest.mark.parametrize("marked", [0, 1, 2])
+def test_renumbering_the_graph_renumbers_the_result(marked: int) -> None:
+    a = weights(6, 1)
+    p = np.random.default_rng(2).permutation(6)
+    for pattern in multigraphs(3, marked):
+        before = pattern.contract(a, np.ones(6), np.einsum)
+        after = pattern.contract(a[np.ix_(p, p)], np.ones(6), np.einsum)
+        expected = before[np.ix_(*[p] * marked)] if marked else before
+        atol = 36 * EPS * np.max(pattern.contract(np.abs(a), np.ones(6), np.einsum))
+        np.testing.assert_allclose(after, expected, rtol=0, atol=max(atol, 4 * EPS))
+
+
+def polynomial_rank(n: int, most: int) -> int:
+    patterns = multigraphs(most)
+    graphs = np.stack([weights(n, seed) for seed in range(2 * len(patterns))])
+    values = np.stack(
+        [p.contract(graphs, np.ones(n), np.einsum) * np.ones(len(graphs)) for p in patterns], 1
     )
     largest = np.abs(values).max(axis=0)
     return int(np.linalg.matrix_rank(values / np.where(largest > 0, largest, 1.0)))
 
 
 def test_polynomials_are_independent_where_the_graph_is_large_enough() -> None:
-    assert polynomial_rank(6) == len(MULTIGRAPHS) == 13
+    assert polynomial_rank(6, 3) == len(multigraphs(3)) == 13
+    assert polynomial_rank(8, 4) == len(multigraphs(4)) == 36
     # On two vertices all of them are polynomials in one weight.
-    assert polynomial_rank(2) == 4
+    assert polynomial_rank(2, 3) == 4
+
+
+@pytest.mark.parametrize("marked", [0, 1, 2])
+def test_the_layer_is_the_mean_over_placements(marked: int) -> None:
+    patterns = multigraphs(3, marked)
+    a = np.stack([weights(5, seed) for seed in range(3)])
+    found = GraphPolynomials(patterns)(torch.from_numpy(a))
+    assert found.shape == (3, *[5] * marked, len(patterns))
+    for place, pattern in enumerate(patterns):
+        each = [pattern.contract(one, np.ones(5), np.einsum) for one in a]
+        expected = np.stack([np.broadcast_to(x, (5,) * marked) for x in each])
+        expected = expected / 5.0 ** (pattern.size - marked)
+        np.testing.assert_allclose(
+            found[..., place].numpy(), expected, rtol=0, atol=100 * EPS * 3**3
+        )
+
+
+def test_means_stay_small_where_counts_overflow() -> None:
+    star = Pattern(12, tuple((0, i) for i in range(1, 12)))
+    a = torch.ones(2000, 2000)  # 2000^12 placements, beyond float32
+    assert abs(float(GraphPolynomials([star])(a)[0]) - 1.0) < 1e-3
+
+
+def test_layers_of_polynomials_are_differentiable() -> None:
+    layer = GraphPolynomials(multigraphs(3, 1))
+    a = torch.from_numpy(weights(4, 0))
+    assert_derivatives(layer, [a], fast=True)
 
 
 def test_four_cliques_tell_apart_what_short_cycles_do_not() -> None:
@@ -117,3 +186,9 @@ def test_misuse() -> None:
     for edges, labels in (([(0, 2)], []), ([(0, 1)], [2])):
         with pytest.raises(ShapeError, match="names no vertex"):
             homomorphism_tensor(edges, 2, labels, np.eye(3))
+    with pytest.raises(ShapeError, match="names no vertex"):
+        Pattern(2, (), 3)
+    with pytest.raises(ShapeError, match="at most"):
+        _ = Pattern(14, ()).order
+    with pytest.raises(ShapeError, match="equally many"):
+        GraphPolynomials([Pattern(2, ((0, 1),)), Pattern(2, ((0, 1),), 1)])

@@ -11,13 +11,14 @@ from schur.products.diagrams.diagram import (
     partitions,
 )
 from schur.products.diagrams.factoring import Factoring, factoring
+from schur.products.diagrams.homomorphisms import Pattern, homomorphism_tensor, multigraphs
 from schur.products.diagrams.maps import (
     DiagramMaps,
     EquivariantMaps,
     OrbitMaps,
 )
 from schur.products.diagrams.matrices import matrix
-from schur.products.diagrams.orbits import homomorphism_tensor, orbits
+from schur.products.diagrams.orbits import orbits
 from schur.products.diagrams.product_maps import ProductMaps
 from schur.products.diagrams.program import diagram_form, diagram_program, linear_program
 
@@ -28,6 +29,7 @@ __all__ = [
     "EquivariantMaps",
     "Factoring",
     "OrbitMaps",
+    "Pattern",
     "ProductMaps",
     "compose",
     "determinants",
@@ -40,6 +42,7 @@ __all__ = [
     "jellyfish",
     "linear_program",
     "matrix",
+    "multigraphs",
     "orbits",
     "pairings",
     "partitions",

@@ -1,14 +1,11 @@
-"""Permutation groups: the orbits of index tuples, and homomorphisms of small patterns."""
+"""Permutation groups: the orbits of index tuples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
-
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int
 
-from schur.errors import NumberError, ShapeError
+from schur.errors import NumberError
 from schur.forms import Block, Factor, Form, Operand, Path, Program
 from schur.groups import Permuting
 
@@ -91,53 +88,3 @@ def orbit_program(
         paths.append(Path((Factor("bias", 0, "w"), Factor("out", 0, "w")), terms, np.ones(rows)))
         operands.append(bias)
     return Form((*operands, out), tuple(paths)).open("out")
-
-
-def homomorphism_tensor(
-    pattern: Sequence[tuple[int, int]],
-    size: int,
-    labels: Sequence[int],
-    adjacency: Shaped[np.ndarray, "n n"],
-) -> Float[np.ndarray, "..."]:
-    """Entry i counts the maps of a pattern's vertices to a graph's that send label a to i_a.
-
-        T[i_1, …, i_m] = Σ_φ Π_edges (u, v) A[φ(u), φ(v)]   over φ with φ(label_a) = i_a
-
-    With the first l labels as output and the others as input this is the matrix of a bilabelled
-    graph, an equivariant map of Aut(G); all of them span, without a bound on their size that is
-    known.
-
-    Args:
-        pattern: edges (u, v) between vertices 0, …, size - 1.
-        size: the number of vertices of the pattern.
-        labels: for each index of the result the vertex that carries it; repeats are allowed.
-        adjacency: A.
-
-    Raises:
-        ShapeError: an edge or label names no vertex.
-
-    Source: Mančinska and Roberson, https://arxiv.org/abs/1910.06958, definition 3.1.
-
-    Example:
-        >>> triangle, k4 = [(0, 1), (1, 2), (2, 0)], np.ones((4, 4)) - np.eye(4)
-        >>> float(homomorphism_tensor(triangle, 3, [], k4))
-        24.0
-    """
-    named = {v for edge in pattern for v in edge} | set(labels)
-    if not named <= set(range(size)):
-        raise ShapeError(
-            "an edge or label names no vertex", got=sorted(named), expected=f"0 to {size - 1}"
-        )
-    n = len(adjacency)
-    operands: list[object] = [np.ones(()), []]  # the empty pattern has one map
-    for edge in pattern:
-        operands += [np.asarray(adjacency, np.float64), list(edge)]
-    for vertex in range(size):
-        operands += [np.ones(n), [vertex]]
-    distinct = list(dict.fromkeys(labels))
-    counts = np.einsum(*operands, distinct, optimize="greedy")  # type: ignore[call-overload]
-    out = np.zeros((n,) * len(labels))
-    for values in product(range(n), repeat=len(distinct)):
-        known = dict(zip(distinct, values, strict=True))
-        out[tuple(known[v] for v in labels)] = counts[values]
-    return out
