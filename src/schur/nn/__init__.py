@@ -10,6 +10,7 @@ from schur.nn.dropout import Dropout
 from schur.nn.edge_frame_convolution import EdgeFrameConvolution
 from schur.nn.ego_subgraphs import EgoGroup, ego_subgraphs
 from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
+from schur.nn.equivariant_linear import EquivariantLinear
 from schur.nn.full_tensor_product import FullTensorProduct
 from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
 from schur.nn.gate import Gate
@@ -40,6 +41,7 @@ __all__ = [
     "EdgeFrameConvolution",
     "EgoGroup",
     "ElementwiseTensorProduct",
+    "EquivariantLinear",
     "FullTensorProduct",
     "FullyConnectedTensorProduct",
     "Gate",

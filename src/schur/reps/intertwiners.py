@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Inexact
 
 from schur.errors import NumberError, RepresentationError
+from schur.groups import Group, Reductive
+from schur.groups.cartan import real_rows
+from schur.groups.reductive import cartan_of
 from schur.reps.direct_sum import common_group
 from schur.reps.representation import Representation
 
@@ -31,9 +34,10 @@ def intertwiners(
 
     Solves ρ_out(X_a) W - W ρ_in(X_a) = 0 for the generators of the Lie algebra and
     ρ_out(h_j) W - W ρ_in(h_j) = 0 for the discrete ones, by singular values. Where both
-    representations are unitary, W must also map eigenvectors of a random Hermitian polynomial
-    in the generators to eigenvectors of equal eigenvalue, so only those entries stay unknown,
-    and eigenvectors that no generator connects are solved for apart.
+    representations are unitary, or become so when hermitian generators X of the group are read as
+    i X (Weyl's unitary trick: the equations stay the same), W must also map eigenvectors of a
+    random Hermitian polynomial in the generators to eigenvectors of equal eigenvalue, so only
+    those entries stay unknown, and eigenvectors that no generator connects are solved for apart.
 
     Args:
         rep_in: representation that is mapped.
@@ -69,11 +73,14 @@ def intertwiners(
         return np.eye(shape[0] * shape[1]).reshape(shape[0] * shape[1], *shape)
     dtype = np.result_type(*(matrix for pair in pairs for matrix in pair))
     pairs = [(out.astype(dtype), into.astype(dtype)) for out, into in pairs]
-    if not (_is_unitary(rep_in) and _is_unitary(rep_out)):
+    turned = _turned(pairs, rep_in.group)
+    if all(_is_unitary([pair[side] for pair in turned], lie) for side in (0, 1)):
+        basis = _solve_with_probe(turned, lie)
+        if basis is not None and dtype == np.float64:
+            basis = _real_basis(basis) if np.iscomplexobj(basis) else basis
+    else:
         unknown = np.indices(shape).reshape(2, -1)
         basis = _solve(pairs, unknown[0], unknown[1])
-    else:
-        basis = _solve_with_probe(pairs, lie)
     if basis is None or not _solves(pairs, basis):
         raise NumberError(
             "the number of equivariant maps is not certain",
@@ -92,11 +99,40 @@ def _solves(pairs: _Pairs, basis: np.ndarray) -> bool:
     )
 
 
-def _is_unitary(rep: Representation) -> bool:
-    x, h = rep.generators(), rep.discrete()
-    skew = np.abs(x + np.conj(np.swapaxes(x, -1, -2))).max(initial=0.0)
-    defect = h @ np.conj(np.swapaxes(h, -1, -2)) - np.eye(rep.dim)
-    return bool(skew <= _ZERO * _size(x) and np.abs(defect).max(initial=0.0) <= _ZERO)
+def _turned(pairs: _Pairs, group: Group) -> _Pairs:
+    """The same equations with generators that are antihermitian in the group's own matrices.
+
+    The Lie algebra k + p of a group that is closed under the adjoint becomes k + i p, that of a
+    compact group, whose representations are unitary in a suitable basis.
+    """
+    if group.is_compact or not isinstance(group, Reductive):
+        return pairs
+    try:
+        parts = cartan_of(group)
+    except RepresentationError:  # generators without adjoints
+        return pairs
+    back = np.linalg.pinv(real_rows(group.generators()))
+    mixed = [
+        (factor * np.tensordot(row, out, axes=1), factor * np.tensordot(row, into, axes=1))
+        for factor, basis in ((1.0, parts.compact), (1j, parts.hermitian))
+        for row in real_rows(basis) @ back
+        for out, into in [[np.stack(side) for side in zip(*pairs[: group.dim], strict=True)]]
+    ]
+    return mixed + pairs[group.dim :]
+
+
+def _is_unitary(matrices: list[np.ndarray], lie: int) -> bool:
+    x, h = matrices[:lie], matrices[lie:]
+    skew = max((float(np.abs(m + m.conj().T).max(initial=0.0)) / _size(m) for m in x), default=0.0)
+    defects = [np.abs(m @ m.conj().T - np.eye(len(m))).max(initial=0.0) for m in h]
+    return bool(skew <= _ZERO and max(defects, default=0.0) <= _ZERO)
+
+
+def _real_basis(basis: np.ndarray) -> np.ndarray:
+    """An orthonormal real basis of a complex space that is closed under conjugation."""
+    flat = basis.reshape(len(basis), basis.shape[1] * basis.shape[2])
+    _, _, right = np.linalg.svd(np.concatenate([np.real(flat), np.imag(flat)]), full_matrices=False)
+    return right[: len(basis)].reshape(basis.shape)
 
 
 def _size(matrices: np.ndarray) -> float:

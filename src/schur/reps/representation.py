@@ -158,6 +158,12 @@ class Representation(ABC):
     def __mul__(self, other: Any) -> Any:
         return self.tensor(other)
 
+    def __rmul__(self, times: int) -> Representation:
+        """Copies: `3 * rep` is rep ⊕ rep ⊕ rep."""
+        from schur.reps.direct_sum import DirectSum
+
+        return DirectSum((self,) * times)
+
     def _like(self, other: Representation | str) -> Representation:
         if isinstance(other, Representation):
             return other
