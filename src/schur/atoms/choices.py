@@ -19,6 +19,8 @@ _USUAL_STEPS_AN_EPOCH = 90
 """A preset's epochs are those for about 450 molecules in batches of five."""
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 3000
 _VALIDATIONS = 300
+_RAREST_VALIDATION = 10
+"""Validations cost little against so many epochs, and a clock may end a run before the last."""
 _FINE_TUNING = 0.1
 
 
@@ -60,7 +62,7 @@ def choose(
         ...     print(choice)
         chosen training.batch_size = 10: frames of 2 atoms, about 75 atoms a step
         chosen training.epochs = 3000: 4 steps an epoch, 12000 steps in all
-        chosen training.validate_every = 10: about 300 validations in all
+        chosen training.validate_every = 10: 300 validations in all
     """
     training, chosen = config.training, _Choices(given)
     atoms = float(np.mean(sizes_of(systems)))
@@ -75,9 +77,9 @@ def choose(
     reason = f"{a_pass} steps an epoch, {epochs * a_pass} steps in all{limit}"
     epochs = int(chosen.take("training.epochs", epochs, training.epochs, reason))
 
-    every = max(1, epochs // _VALIDATIONS)
+    every = min(max(1, epochs // _VALIDATIONS), _RAREST_VALIDATION)
     if every > 1:
-        reason = f"about {_VALIDATIONS} validations in all"
+        reason = f"{epochs // every} validations in all"
         chosen.take("training.validate_every", every, training.validate_every, reason)
     stressed = systems if has_stress(systems) else []
     rooms = [s.volume / len(s) for s in stressed if s.stress is not None and s.periodic]

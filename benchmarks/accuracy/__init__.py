@@ -1,0 +1,1 @@
+"""How accurate every model becomes in the same time."""
