@@ -40,15 +40,15 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "egnn": {
         "small": {
             "model": {"layers": 3, "features": 64, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True, "learning_rate": 0.01},
         },
         "medium": {
             "model": {"layers": 4, "features": 96, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True, "learning_rate": 0.01},
         },
         "large": {
             "model": {"layers": 5, "features": 128, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True, "learning_rate": 0.01},
         },
     },
     "tensornet": {
