@@ -17,6 +17,7 @@ from schur.atoms.repeated import RepeatedBatches, RepeatedPotential, filled_up
 from schur.atoms.system import System
 from schur.engine import c_backend
 from schur.models.mace import MACEConfig
+from schur.models.tabulated import tabulated, with_children
 
 from .toy import PairModel
 
@@ -109,6 +110,40 @@ def test_repeated_energies_and_forces() -> None:
         torch.testing.assert_close(said.atom_energies, expected.atom_energies)
     for said, expected in kept:  # results are the caller's own
         torch.testing.assert_close(said, expected)
+
+
+def test_splines_replace_networks_until_parameters_change() -> None:
+    potential = mace()
+    data = AtomicDataset(frames(10), (1, 6, 8), CUTOFF, torch.float64)
+    repeated = RepeatedPotential(potential, splines=True)
+    for start in range(8):
+        batch = data.batch([start, start + 1])
+        torch.testing.assert_close(
+            repeated(batch).forces, potential(batch).forces, rtol=0, atol=1e-6
+        )
+    assert repeated._tables is not None
+    with torch.no_grad():
+        for parameter in potential.parameters():
+            parameter *= 1.1
+    for start in range(4):
+        batch = data.batch([start, start + 1])
+        torch.testing.assert_close(repeated(batch).forces, potential(batch).forces)
+    assert not repeated.splines
+
+
+def test_tables_that_move_forces_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    potential, other = mace(), mace()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter *= 1.0 + 1e-5
+    wrong = with_children(potential, model=tabulated(other.model, CUTOFF)[0])
+    monkeypatch.setattr(Potential, "tabulated", lambda self: wrong)
+    data = AtomicDataset(frames(10), (1, 6, 8), CUTOFF, torch.float64)
+    repeated = RepeatedPotential(potential, splines=True)
+    for start in range(6):
+        batch = data.batch([start, start + 1])
+        torch.testing.assert_close(repeated(batch).forces, potential(batch).forces)
+    assert not repeated.splines
 
 
 def test_filling_up_adds_nothing() -> None:

@@ -108,7 +108,8 @@ def predict(
     stress: bool = False,
 ) -> Predictions:
     """Energies, forces and stresses of all systems of a data set, in order."""
-    potential = RepeatedPotential(potential) if isinstance(potential, Potential) else potential
+    if isinstance(potential, Potential):
+        potential = RepeatedPotential(potential, splines=True)
     result = Predictions(systems=dataset.systems)
     for batch in batches_of_atoms(dataset, _BATCH_ATOMS):
         said = potential(batch, forces=forces, stress=stress)

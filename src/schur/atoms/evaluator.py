@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..engine.recording import Recording, record
 from ..errors import BackendError, NumberError, RepresentationError
+from .agreement import disagreement
 from .batch import Batch, species_index
 from .potential import Potential, Prediction
 from .system import System
@@ -23,8 +24,6 @@ _log = logging.getLogger("schur")
 _MOST_RECORDED = 4000
 # A list that has served less often than this is no occasion to record the next one.
 _WORTH_RECORDING = 8
-# eV/Å that splines may move forces by.
-_FORCES = 1e-6
 
 
 @dataclass(frozen=True)
@@ -161,12 +160,10 @@ class Evaluator:
         except BackendError as error:
             return str(error)
         said = _outcome(recording(half))
-        deviation = float(np.abs(said.forces - expected.forces).max())
-        rounding = 256 * torch.finfo(self._dtype).eps * float(np.abs(expected.forces).max())
-        if not deviation <= _FORCES + rounding:
-            return f"its forces differ by {deviation:.1e} eV/Å"
-        self._recordings[stress] = recording
-        return None
+        wrong = disagreement(said.forces, expected.forces, torch.finfo(self._dtype).eps)
+        if wrong is None:
+            self._recordings[stress] = recording
+        return wrong
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -12,11 +12,13 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..engine.recording import Recording, record
-from ..errors import BackendError
+from ..errors import BackendError, NumberError, RepresentationError
+from .agreement import disagreement
 from .batch import Batch
 from .potential import Potential, Prediction
 
@@ -30,6 +32,9 @@ _FILLED_UP = 32
 _MEMORY = 1 << 30
 # Filled-up batches may differ from the batch itself by so many roundings of the largest number.
 _ROUNDINGS = 4096
+
+# Tables take as long to make as a few evaluations.
+_WORTH_TABLES = 4
 
 Outputs = Sequence[Tensor | None]
 
@@ -125,27 +130,69 @@ class RepeatedPotential:
 
     Args:
         potential: what is evaluated; its parameters may change from call to call.
+        splines: replace radial networks by splines of the distance from the fourth batch on, where
+            that moves the forces on this batch by less than 1e-6 eV/Å, rounding apart, and as long
+            as parameters stay what they are.
     """
 
-    def __init__(self, potential: Potential) -> None:
-        self.potential = potential
-        self._by_request: dict[tuple[bool, bool], RepeatedBatches] = {}
+    def __init__(self, potential: Potential, splines: bool = False) -> None:
+        self.potential, self.splines = potential, splines
+        self._served = 0
+        self._tables: Potential | None = None
+        self._tabulated: list[int] = []
+        self._by_request: dict[tuple[bool, bool, bool], RepeatedBatches] = {}
 
     def __call__(self, batch: Batch, forces: bool = True, stress: bool = False) -> Prediction:
         """What the potential says; see `Potential`."""
-        repeated = self._by_request.get((forces, stress))
+        self._served += 1
+        tables = self._with_tables(batch)
+        request = (forces, stress, tables is not None)
+        repeated = self._by_request.get(request)
         if repeated is None:
-
-            def evaluate(batch: Batch) -> Outputs:
-                said = self.potential(batch, forces=forces, stress=stress)
-                return said.energies, said.atom_energies, said.forces, said.stresses
-
-            repeated = self._by_request[forces, stress] = RepeatedBatches(self.potential, evaluate)
+            repeated = _repeated(tables or self.potential, forces, stress)
+            self._by_request[request] = repeated
         energies, atoms, *rest = (
             None if out is None else out.detach().clone() for out in repeated(batch)
         )
         assert energies is not None and atoms is not None
         return Prediction(energies, atoms, *rest)
+
+    def _with_tables(self, batch: Batch) -> Potential | None:
+        if not self.splines or self._served < _WORTH_TABLES:
+            return None
+        versions = [tensor._version for tensor in _tensors(self.potential)]
+        if versions == self._tabulated:
+            return self._tables
+        if self._tabulated:  # parameters are being changed: tables would not last
+            self.splines = False
+            return None
+        self._tabulated = versions
+        try:
+            tables = self.potential.tabulated()
+        except (RepresentationError, NumberError) as error:
+            wrong = str(error)
+        else:
+            said, expected = (_forces(each, batch) for each in (tables, self.potential))
+            wrong = disagreement(said, expected, torch.finfo(batch.vectors.dtype).eps)
+            self._tables = tables if wrong is None else None
+        if self._tables is None:
+            self.splines = False
+            _log.debug("no splines: %s", wrong)
+        return self._tables
+
+
+def _repeated(potential: Potential, forces: bool, stress: bool) -> RepeatedBatches:
+    def evaluate(batch: Batch) -> Outputs:
+        said = potential(batch, forces=forces, stress=stress)
+        return said.energies, said.atom_energies, said.forces, said.stresses
+
+    return RepeatedBatches(potential, evaluate)
+
+
+def _forces(potential: Potential, batch: Batch) -> np.ndarray:
+    forces = potential(batch, forces=True).forces
+    assert forces is not None  # asked for
+    return forces.cpu().numpy()
 
 
 def filled_up(batch: Batch, pairs: int, cutoff: float) -> Batch:
