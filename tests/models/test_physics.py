@@ -13,9 +13,12 @@ from schur.atoms.modelfile import build_potential
 from schur.atoms.potential import Potential, Prediction
 from schur.atoms.system import System
 from schur.models.egnn import EGNNConfig
+from schur.models.escn import ESCNConfig
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIPConfig
 from schur.models.registry import ARCHITECTURES, ModelConfig
+from schur.models.se3_transformer import SE3TransformerConfig
+from schur.models.tensor_field_network import TensorFieldNetworkConfig
 from schur.models.tensornet import TensorNetConfig
 
 ELEMENTS = (1, 6, 8)
@@ -31,6 +34,15 @@ SHAPES: dict[str, ModelConfig] = {
     ),
     "egnn": EGNNConfig(layers=3, features=6, radial=4, cutoff=CUTOFF, readout=4),
     "tensornet": TensorNetConfig(features=4, cutoff=CUTOFF, radial_hidden=(8,), readout=4),
+    "tensor-field-network": TensorFieldNetworkConfig(
+        layers=3, lmax=1, features=4, cutoff=CUTOFF, radial_hidden=(8,), readout=(4,)
+    ),
+    "se3-transformer": SE3TransformerConfig(
+        layers=3, lmax=1, features=4, heads=2, cutoff=CUTOFF, radial_hidden=(8,), readout=(4,)
+    ),
+    "escn": ESCNConfig(
+        layers=3, lmax=2, order=1, channels=4, cutoff=CUTOFF, type_features=4, radial_hidden=(8,)
+    ),
 }
 MORE_SHAPES: dict[str, ModelConfig] = {
     "mace scalars": MACEConfig(

@@ -13,9 +13,12 @@ from schur.atoms.potential import Potential
 from schur.atoms.presets import PRESETS
 from schur.errors import DataError
 from schur.models.egnn import EGNNConfig
+from schur.models.escn import ESCNConfig
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIPConfig
 from schur.models.registry import ARCHITECTURES, ModelConfig, config_of, parse_config
+from schur.models.se3_transformer import SE3TransformerConfig
+from schur.models.tensor_field_network import TensorFieldNetworkConfig
 from schur.models.tensornet import TensorNetConfig
 
 TREE = {"data": {"train": ["a.xyz"]}}
@@ -24,6 +27,9 @@ SHAPES: list[ModelConfig] = [
     NequIPConfig(layers=2, features=2, radial_hidden=(4,)),
     EGNNConfig(layers=2, features=2),
     TensorNetConfig(features=2, radial_hidden=(4,)),
+    TensorFieldNetworkConfig(layers=2, lmax=1, features=2, radial_hidden=(4,)),
+    SE3TransformerConfig(layers=2, lmax=1, features=2, heads=1, radial_hidden=(4,)),
+    ESCNConfig(layers=2, lmax=1, order=1, channels=2, radial_hidden=(4,)),
 ]
 
 

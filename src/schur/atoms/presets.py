@@ -65,5 +65,47 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
         },
     },
+    "tensor-field-network": {
+        "small": {
+            "model": {"layers": 3, "lmax": 1, "features": 32, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+        },
+        "medium": {
+            "model": {"layers": 3, "lmax": 2, "features": 48, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+        },
+        "large": {
+            "model": {"layers": 4, "lmax": 3, "features": 64, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+        },
+    },
+    "se3-transformer": {
+        "small": {
+            "model": {"layers": 3, "lmax": 1, "features": 32, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+        },
+        "medium": {
+            "model": {"layers": 3, "lmax": 2, "features": 32, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+        },
+        "large": {
+            "model": {"layers": 4, "lmax": 3, "features": 64, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+        },
+    },
+    "escn": {
+        "small": {
+            "model": {"layers": 3, "lmax": 2, "order": 2, "channels": 32, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "amsgrad": True},
+        },
+        "medium": {
+            "model": {"layers": 3, "lmax": 3, "order": 2, "channels": 48, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5, "amsgrad": True},
+        },
+        "large": {
+            "model": {"layers": 4, "lmax": 4, "order": 2, "channels": 64, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "amsgrad": True},
+        },
+    },
 }
 """Settings by architecture and size."""

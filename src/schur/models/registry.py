@@ -10,21 +10,33 @@ from torch import nn
 
 from ..errors import DataError
 from .egnn import EGNN, EGNNConfig
+from .escn import ESCN, ESCNConfig
 from .mace import MACE, MACEConfig
 from .nequip import NequIP, NequIPConfig
+from .se3_transformer import SE3Transformer, SE3TransformerConfig
+from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
 from .tensornet import TensorNet, TensorNetConfig
 
 ModelConfig = Annotated[
-    MACEConfig | NequIPConfig | EGNNConfig | TensorNetConfig,
+    MACEConfig
+    | NequIPConfig
+    | EGNNConfig
+    | TensorNetConfig
+    | TensorFieldNetworkConfig
+    | SE3TransformerConfig
+    | ESCNConfig,
     Field(discriminator="architecture"),
 ]
 """The shape of a model of any architecture; its field `architecture` says of which."""
 
-ARCHITECTURES: Mapping[str, type[MACE] | type[NequIP] | type[EGNN] | type[TensorNet]] = {
+ARCHITECTURES: Mapping[str, type[nn.Module]] = {
     "mace": MACE,
     "nequip": NequIP,
     "egnn": EGNN,
     "tensornet": TensorNet,
+    "tensor-field-network": TensorFieldNetwork,
+    "se3-transformer": SE3Transformer,
+    "escn": ESCN,
 }
 """Name -> class, built from (config, num_species, mean_neighbours, numbers)."""
 
@@ -84,4 +96,5 @@ def config_of(model: nn.Module) -> ModelConfig:
             got=type(model).__name__,
             expected=", ".join(ARCHITECTURES),
         )
-    return model.config
+    config: Any = model.config
+    return config

@@ -16,6 +16,7 @@ from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
 from schur.nn.gate import Gate
 from schur.nn.graph_polynomials import GraphPolynomials
 from schur.nn.hypergraph_tensor import hypergraph_tensor
+from schur.nn.kernel_attention import KernelAttention
 from schur.nn.layer_norm import LayerNorm
 from schur.nn.linear import Linear
 from schur.nn.norm_activation import NormActivation
@@ -46,6 +47,7 @@ __all__ = [
     "FullyConnectedTensorProduct",
     "Gate",
     "GraphPolynomials",
+    "KernelAttention",
     "LayerNorm",
     "Linear",
     "NormActivation",

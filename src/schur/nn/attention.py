@@ -128,7 +128,7 @@ class Attention(torch.nn.Module):
         key = self.key(self.key_product(nodes, edges, self.key_net(edge_scalars), senders))
         value = self.value(self.value_product(nodes, edges, self.value_net(edge_scalars), senders))
         logits = self._by_head(self.query(nodes)[receivers] * key)
-        weight = self._normalised(logits, envelope, receivers, len(nodes))
+        weight = neighbour_softmax(logits, envelope, receivers, len(nodes))
         spread = weight[:, self.get_buffer("_head_of_column")]
         total = value.new_zeros(len(nodes), value.shape[1])
         total = total.index_add(0, receivers, spread * value)
@@ -141,19 +141,6 @@ class Attention(torch.nn.Module):
             shape = (ir.dim, self.heads, mul // self.heads)
             total = total + products[:, place].unflatten(1, shape).sum((1, 3))
         return total / (self.rep_key.dim / self.heads) ** 0.5
-
-    def _normalised(
-        self, logits: Tensor, envelope: Tensor | None, receivers: Tensor, nodes: int
-    ) -> Tensor:
-        """The attention; the largest logit (or 0) is taken out so that no exponential overflows."""
-        where = receivers[:, None].expand_as(logits)
-        top = logits.new_zeros(nodes, self.heads)
-        top = top.scatter_reduce(0, where, logits.detach(), "amax")
-        weight = torch.exp(logits - top[receivers])
-        if envelope is not None:
-            weight = weight * envelope[:, None]
-        total = torch.exp(-top).index_add(0, receivers, weight)
-        return weight / total[receivers]
 
     def extra_repr(self) -> str:
         return f"{self.rep_in} x {self.rep_edge} -> {self.rep_out}, heads={self.heads}"
@@ -179,6 +166,35 @@ class _EdgeProduct(torch.nn.Module):
 
     def forward(self, x: Tensor, y: Tensor, weight: Tensor, senders: Sorted) -> Tensor:
         return self.routine(x, y, weight, indices={"senders": senders})
+
+
+def neighbour_softmax(
+    logits: Tensor, envelope: Tensor | None, receivers: Tensor, nodes: int
+) -> Tensor:
+    """c_e exp(logit_e) / (1 + Σ c_{e'} exp(logit_{e'})), summed over the edges of a receiver.
+
+    The largest logit (or 0) is taken out so that no exponential overflows.
+
+    Args:
+        logits: shape (edges, heads).
+        envelope: c, shape (edges,); 1 if None.
+        receivers: the node that an edge points to.
+        nodes: how many there are.
+
+    Example:
+        >>> both = torch.zeros(2, dtype=torch.int64)
+        >>> neighbour_softmax(torch.zeros(2, 1), None, both, 1)
+        tensor([[0.3333],
+                [0.3333]])
+    """
+    where = receivers[:, None].expand_as(logits)
+    top = logits.new_zeros(nodes, logits.shape[1])
+    top = top.scatter_reduce(0, where, logits.detach(), "amax")
+    weight = torch.exp(logits - top[receivers])
+    if envelope is not None:
+        weight = weight * envelope[:, None]
+    total = torch.exp(-top).index_add(0, receivers, weight)
+    return weight / total[receivers]
 
 
 def _channels(layer: Attention) -> list[tuple[int, int]]:

@@ -9,8 +9,10 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from schur.engine import Routine
+from schur.engine.block_map import BlockMap, BlockPath
 from schur.engine.routine import Backend
 from schur.errors import ShapeError
+from schur.nn.blockwise import block_linear
 from schur.products import Placement, SO2Product, so2
 from schur.products.so2 import Connection
 from schur.reps import Irreps
@@ -81,10 +83,14 @@ class EdgeFrameConvolution(torch.nn.Module):
         )
         self.lmax, self.weight_numel = self.product.lmax, self.product.weight_numel
         self.scale_numel = sum(mul for mul, _ in self.rep_in) if scaled else 0
-        self.routine = Routine(self.product.program, backend)
+        self.routine = self.into = self.back = None
         if shared:
+            self.into = Routine(self.product.into_frames, backend)
+            self.back = Routine(self.product.out_of_frames, backend)
+            self.mixing = frame_mixing(self.product)
             self.weight = torch.nn.Parameter(torch.randn(self.weight_numel))
         else:
+            self.routine = Routine(self.product.program, backend)
             self.register_parameter("weight", None)
 
     def forward(
@@ -133,17 +139,18 @@ class EdgeFrameConvolution(torch.nn.Module):
         numels = (0 if self.weight is not None else self.weight_numel, self.scale_numel)
         _check_rows("weight", weight, len(wigner), numels[0])
         _check_rows("scale", scale, len(wigner), numels[1])
-        at_hand = {
-            "x": nodes,
-            "wigner": wigner[:, :columns],
-            "weight": weight if self.weight is None else self.weight,
-            "scale": scale,
-        }
-        out = self.routine(
-            *[at_hand[operand.name] for operand in self.product.program.inputs],
-            indices={"senders": senders, "receivers": targets},
-            sizes={"receivers": receivers},
-        )
+        frames = wigner[:, :columns]
+        gathered, summed = {"senders": senders}, {"receivers": targets}
+        sizes = {"receivers": receivers}
+        given = [tensor for tensor in (scale, weight) if tensor is not None]
+        if self.weight is None:
+            assert self.routine is not None
+            out = self.routine(nodes, frames, *given, indices=gathered | summed, sizes=sizes)
+        else:
+            assert self.into is not None and self.back is not None
+            turned = self.into(nodes, frames, *given, indices=gathered)
+            mixed = block_linear(turned, self.weight, self.mixing)
+            out = self.back(mixed, frames, indices=summed, sizes=sizes)
         return wrapped(out, self.rep_out, x)
 
     def __repr__(self) -> str:
@@ -152,6 +159,13 @@ class EdgeFrameConvolution(torch.nn.Module):
             f"orders up to {self.product.order}, {self.weight_numel} weights"
             + (")" if self.weight is not None else " an edge)")
         )
+
+
+def frame_mixing(product: SO2Product) -> BlockMap:
+    """What shared weights of mode `"uvw"` do in the frames, as one map of rows."""
+    paths = tuple(BlockPath(*matrix) for matrix in product.frame_matrices())
+    before, after = product.into_frames.values["turned"], product.out_of_frames.values["mixed"]
+    return BlockMap(paths, before.size, after.size, product.weight_numel)
 
 
 def _check_rows(name: str, given: Tensor | None, edges: int, numel: int) -> None:

@@ -19,15 +19,20 @@ class NormActivation(torch.nn.Module):
 
         out = φ(|x| + b) x / |x|        (φ(|x| + b) x without `normalize`)
 
+    A length has no slope at zero. Where derivatives of the output matter, as in forces, `smooth`
+    puts √(1 + |x|²) - 1 in its place.
+
     Args:
         rep_in: the representation.
         scalar_nonlinearity: φ.
         normalize: whether x is divided by its length.
         epsilon: with `normalize`, shorter lengths count as this one; 1e-8 if not given.
         bias: whether each irrep has a trainable b.
+        smooth: without `normalize`, whether lengths are replaced as above.
 
     Raises:
-        NumberError: if `epsilon` is not positive, or is given without `normalize`.
+        NumberError: if `epsilon` is not positive, or is given without `normalize`; or `smooth`
+            with it.
 
     Source: Thomas et al., "Tensor field networks" (2018), section 4.3; as
     `e3nn.nn.NormActivation`.
@@ -49,8 +54,15 @@ class NormActivation(torch.nn.Module):
         normalize: bool = True,
         epsilon: float | None = None,
         bias: bool = False,
+        smooth: bool = False,
     ) -> None:
         super().__init__()
+        if smooth and normalize:
+            raise NumberError(
+                "a direction is not smooth at zero",
+                got="smooth=True with normalize=True",
+                remedy="give normalize=False",
+            )
         if epsilon is not None and (not normalize or not epsilon > 0):
             raise NumberError(
                 "epsilon guards a division: it is positive, and for normalize=True only",
@@ -58,6 +70,7 @@ class NormActivation(torch.nn.Module):
             )
         self.rep_in = self.rep_out = Irreps(rep_in)
         self.scalar_nonlinearity, self.normalize = scalar_nonlinearity, normalize
+        self.smooth = smooth
         self.epsilon = epsilon if epsilon is not None else 1e-8
         self.biases = torch.nn.Parameter(torch.zeros(self.rep_in.num_irreps)) if bias else None
 
@@ -78,6 +91,8 @@ class NormActivation(torch.nn.Module):
         return wrapped(torch.cat(parts, -1) if parts else data, self.rep_out, x)
 
     def _length(self, square: Tensor) -> Tensor:
+        if self.smooth:
+            return square / (1 + (1 + square).sqrt())  # without the difference of near numbers
         if self.normalize:
             # In float32 the square of the default epsilon is still a normal number.
             return square.clamp(min=self.epsilon**2).sqrt()

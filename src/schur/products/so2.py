@@ -37,6 +37,35 @@ class Pair(NamedTuple):
     odd: tuple[int, ...]
 
 
+class FrameMatrix(NamedTuple):
+    """Weights in the frame as one matrix, for `lines` neighbouring lines of channels.
+
+    Args:
+        start_in, start_out: columns at which the lines begin in the frame, before and after.
+        lines: how many lines.
+        mul_in, mul_out: shape of the matrix.
+        start_weight: where it stands in the weights.
+        scale: what multiplies it.
+    """
+
+    start_in: int
+    start_out: int
+    lines: int
+    mul_in: int
+    mul_out: int
+    start_weight: int
+    scale: float
+
+
+class Use(NamedTuple):
+    """One use of a matrix: from order `before` to order `after`, and the lines that follow."""
+
+    before: int
+    after: int
+    lines: int = 1
+    sign: float = 1.0
+
+
 @dataclass(frozen=True)
 class SO2Product:
     """A product with harmonics of a direction, as a program in the frame of that direction.
@@ -77,6 +106,56 @@ class SO2Product:
     @property
     def _weight_blocks(self) -> tuple[Block, ...]:
         return _weight_blocks(self.rep_in1, self.rep_out, self.pairs, self.connection)
+
+    @property
+    def into_frames(self) -> Program:
+        """The first part of the program: `turned`, the features in the frame of each row.
+
+        A term there has the orders 0, 1, -1, 2, -2 … as its components.
+        """
+        return self._part(0)
+
+    @property
+    def out_of_frames(self) -> Program:
+        """The last part of the program: from `mixed`, laid out likewise, to `out`."""
+        return self._part(2)
+
+    def _part(self, place: int) -> Program:
+        statement = self.program.statements[place]
+        read = tuple(o for o in statement.form.operands if o.name != statement.target)
+        return Program(read, (statement,), (statement.target,))
+
+    def frame_matrices(self) -> tuple[FrameMatrix, ...]:
+        """The middle part of the program for `"uvw"`, from `turned` to `mixed`, as matrices.
+
+        All matrices into one place in `mixed` have the same number of lines.
+
+        Raises:
+            RepresentationError: for `"uvu"`, where weights are no matrices.
+
+        Example:
+            >>> product = so2(Irreps("4x0e+4x1o"), Irreps("0e+1o+2e"), Irreps("8x1o"))
+            >>> [(m.start_in, m.start_out, m.lines) for m in product.frame_matrices()]
+            [(0, 0, 1), (4, 0, 1), (8, 8, 2)]
+        """
+        if self.connection != "uvw":
+            raise RepresentationError(
+                "these weights are no matrices", got=repr(self.connection), expected="'uvw'"
+            )
+        starts = [_starts(rep, self.order) for rep in (self.rep_in1, self.rep_out)]
+        turning = {(pair.i_out, m) for pair in self.pairs for m in pair.odd}
+        found, numel = list[FrameMatrix](), 0
+        for i, k, even, odd in self.pairs:
+            mul, mul_out = self.rep_in1[i].mul, self.rep_out[k].mul
+            kept = [_kept(m, apart=(k, m) in turning) for m in even]
+            for uses in [*kept, *((Use(-m, m), Use(m, -m, sign=-1.0)) for m in odd)]:
+                for before, after, lines, sign in uses:
+                    here = starts[0][i] + _line(before) * mul
+                    there = starts[1][k] + _line(after) * mul_out
+                    scale = sign * self._summed(k, abs(before)) ** -0.5
+                    found.append(FrameMatrix(here, there, lines, mul, mul_out, numel, scale))
+                numel += mul * mul_out
+        return tuple(found)
 
     def change_of_weights(
         self, instructions: Sequence[Instruction]
@@ -320,8 +399,26 @@ def _program(
     return Program((x, *rotations, weight), statements, ("out",))
 
 
+def _line(m: int) -> int:
+    """The place of an order among 0, 1, -1, 2, -2 …: matrices of ±m have neighbouring lines."""
+    return 2 * abs(m) - (m > 0)
+
+
+def _kept(m: int, apart: bool) -> tuple[Use, ...]:
+    """The uses of a matrix that keeps orders m and -m, in one where nothing stands between."""
+    if m == 0:
+        return (Use(0, 0),)
+    return (Use(m, m), Use(-m, -m)) if apart else (Use(m, m, lines=2),)
+
+
+def _starts(rep: Irreps, order: int) -> list[int]:
+    """The column in the frame at which each term begins."""
+    widths = [(2 * min(ir.l, order) + 1) * mul for mul, ir in rep]
+    return [sum(widths[:k]) for k in range(len(widths))]
+
+
 def _in_frame(name: str, rep: Irreps, order: int) -> Operand:
-    """A value in the frame of its row, orders from -order to order."""
+    """A value in the frame of its row, orders as `_line` has them."""
     blocks = (Block(2 * min(ir.l, order) + 1, (mul,), str(ir)) for mul, ir in rep)
     return Operand(name, tuple(blocks))
 
@@ -337,7 +434,7 @@ def _rotation(
     """One block into the frame, turned[m] = Σ_k D[k, m] x[k], or out of it."""
     kept = np.arange(-min(degree, order), min(degree, order) + 1)
     full, m = (grid.reshape(-1) for grid in np.meshgrid(np.arange(2 * degree + 1), kept))
-    entry, short = full * (2 * degree + 1) + degree + m, m - kept[0]
+    entry, short = full * (2 * degree + 1) + degree + m, np.array([_line(int(k)) for k in m])
     into = target.name == "turned"
     columns = {source.name: full if into else short, target.name: short if into else full}
     factors = [Factor(source.name, block, "u")]
@@ -362,20 +459,19 @@ def _mixing(
 ) -> Path:
     """A pair of terms in the frame: orders m and -m by the matrix [[a, -b], [b, a]]."""
     i, k, even, odd = pairs[place]
-    centre_in, centre_out = min(rep_in[i].ir.l, order), min(rep_out[k].ir.l, order)
     terms: list[tuple[int, int, int]] = []
     signs: list[float] = []
+    orders: list[int] = []
     for number, m in enumerate(even):
         for signed in {m, -m}:
-            terms.append((centre_in + signed, number, centre_out + signed))
+            terms.append((_line(signed), number, _line(signed)))
             signs.append(1.0)
+            orders.append(m)
     for number, m in enumerate(odd, len(even)):
-        terms += [
-            (centre_in - m, number, centre_out + m),
-            (centre_in + m, number, centre_out - m),
-        ]
+        terms += [(_line(-m), number, _line(m)), (_line(m), number, _line(-m))]
         signs += [1.0, -1.0]
-    counts = [_summed(rep_in, pairs, connection, k, abs(out - centre_out)) for _, _, out in terms]
+        orders += [m, m]
+    counts = [_summed(rep_in, pairs, connection, k, m) for m in orders]
     letters = ("u", "uw", "w") if connection == "uvw" else ("u", "u", "u")
     factors = (
         Factor("turned", i, letters[0]),
