@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -25,6 +26,7 @@ BOTH = Irreps("0e+1o+2e+0o+1e")
 FEW = Irreps("2x0e+2x1o+2x1e")
 
 
+@lru_cache
 def quadrature(lmax: int) -> np.ndarray:
     """∫ Y_i Y_j Y_k on a grid of equal steps in both angles, weighed as the solid angle asks.
 
@@ -55,7 +57,7 @@ def test_coefficients_against_sympy(degrees: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("lmax", [1, 2, 5, 8])
+@pytest.mark.parametrize("lmax", range(1, 9))
 def test_against_quadrature(method: Method, lmax: int) -> None:
     """The check of the literature: to 1e-12 for L to 8."""
     x, y = np.random.default_rng(lmax).standard_normal((2, 2, (lmax + 1) ** 2))

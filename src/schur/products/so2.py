@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod, sqrt
 from typing import Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from schur.errors import RepresentationError
 from schur.forms import Block, Factor, Form, Operand, Path, Program, Statement
 from schur.products.clebsch_gordan import ROWS, Placement, weight_operand
 from schur.products.instructions import Instruction
+from schur.products.product import Triple
 from schur.reps import Irreps, clebsch_gordan
 
 Connection = Literal["uvw", "uvu"]
@@ -102,6 +103,22 @@ class SO2Product:
     def is_complete(self) -> bool:
         """Whether no order is cut off, so that every path to harmonics of any degree is there."""
         return self.order >= min(self.rep_in1.lmax, self.rep_out.lmax)
+
+    @cached_property
+    def missing(self) -> tuple[Triple, ...]:
+        """The triples of irreps that O(3) lets couple and that no weights of this product do.
+
+        In the frame a coupling is one number for each order m and -m; it is out of reach, exactly,
+        where it has orders above the cut.
+        """
+        found = {
+            (ir1, ir2, ir): None
+            for _, ir1 in self.rep_in1
+            for _, ir2 in self.rep_in2
+            for _, ir in self.rep_out
+            if ir in tuple(ir1 * ir2) and _orders(ir1.l, ir2.l, ir.l) > self.order
+        }
+        return tuple(found)
 
     @property
     def _weight_blocks(self) -> tuple[Block, ...]:
@@ -297,6 +314,13 @@ def so2(
     pairs = _pairs(rep_in1, rep_out, highest, connection, group)
     program = _program(rep_in1, rep_out, pairs, highest, connection, placement, scaled)
     return SO2Product(program, rep_in1, rep_in2, rep_out, highest, connection, pairs)
+
+
+def _orders(l1: int, l2: int, l3: int) -> int:
+    """The highest order m of a coupling with harmonics of a direction, in its frame."""
+    at_zero = clebsch_gordan(l1, l2, l3)[:, l2]
+    orders = abs(np.arange(-l1, l1 + 1))[:, None] + 0 * at_zero.astype(int)
+    return int(orders[abs(at_zero) > 1e-12].max(initial=0))
 
 
 def _check_harmonics(rep: Irreps) -> None:
