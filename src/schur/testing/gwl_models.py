@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from schur.models.egnn_config import EGNNConfig
+from schur.models.escn_config import ESCNConfig
 from schur.models.mace_config import MACEConfig
 from schur.models.nequip_config import NequIPConfig
 from schur.models.registry import ModelConfig, build_model
+from schur.models.se3_transformer_config import SE3TransformerConfig
+from schur.models.tensor_field_network_config import TensorFieldNetworkConfig
 from schur.models.tensornet_config import TensorNetConfig
 from schur.reps import Irreps
 from schur.testing.gwl import Ability, Report, battery
@@ -95,7 +98,26 @@ def _tensornet() -> list[Subject]:
     ]
 
 
-SUBJECTS: tuple[Subject, ...] = (*_mace(), *_nequip(), *_egnn(), *_tensornet())
+def _irreps() -> list[Subject]:
+    """Models with irreps of natural parity and the product with harmonics in each layer."""
+    # Norms and attention couple both ends of a chain, but not as early as messages of higher
+    # body order do: theory is silent.
+    silent, alone = Ability(degree=2), Ability(layers=1, body_order=2, degree=0)
+    field = TensorFieldNetworkConfig(lmax=2, features=4)
+    attention = SE3TransformerConfig(lmax=2, features=4, heads=2)
+    frames = ESCNConfig(lmax=2, channels=4)
+    linear = Ability(layers=3, linear=True, body_order=2, degree=2)
+    one = {"layers": 1}
+    return [
+        Subject("tensor-field-network, 1 layer", field.model_copy(update=one), alone),
+        Subject("tensor-field-network, 3 layers, l ≤ 2", field, silent),
+        Subject("se3-transformer, 1 layer", attention.model_copy(update=one), alone),
+        Subject("se3-transformer, 3 layers, l ≤ 2", attention, silent),
+        Subject("escn, 3 layers, l ≤ 2", frames, linear),
+    ]
+
+
+SUBJECTS: tuple[Subject, ...] = (*_mace(), *_nequip(), *_egnn(), *_tensornet(), *_irreps())
 """At least one model of every architecture in `schur.models.registry`."""
 
 
