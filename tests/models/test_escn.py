@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
-from schur.models.escn import ESCN, ESCNConfig
+from schur.models.escn import ESCN, ESCNConfig, ESCNLayer
 
 SPECIES = torch.tensor([0, 1, 0, 1])
 PAIRS = torch.tensor([[0, 0, 1, 2], [1, 2, 2, 3]])
@@ -56,7 +59,7 @@ def test_second_derivatives_where_the_charts_meet() -> None:
     beside = flat.clone()
     beside[1, 1] = -1e-8  # in the other chart
     hessians = [
-        torch.autograd.functional.hessian(lambda x: energy(escn, x), here)
+        cast(Tensor, torch.autograd.functional.hessian(lambda x: energy(escn, x), here))
         for here in (flat, beside)
     ]
     scale = float(hessians[0].abs().max())
@@ -65,7 +68,8 @@ def test_second_derivatives_where_the_charts_meet() -> None:
 
 def test_orders_that_are_left_out_take_their_weights_along() -> None:
     """Truncation keeps the symmetry (see the laws of all models) and expresses less."""
-    products = [model(order).layers[1].convolution.product for order in (None, 1, 0)]
+    layers = [cast(ESCNLayer, model(order).layers[1]) for order in (None, 1, 0)]
+    products = [layer.convolution.product for layer in layers]
     assert [product.is_complete for product in products] == [True, False, False]
     # From 3 degrees to 3: 9 matrices of order 0, 4 of order 1, 1 of order 2.
     width = products[0].rep_out[0].mul  # scalars and the gates of degrees 1 and 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -76,7 +78,8 @@ def test_the_nonlinearity_is_smooth_at_zero() -> None:
             return layer(vector[None])[0, 1] if smooth else t * torch.sigmoid(t.abs())
 
         t = torch.tensor(at, dtype=torch.float64)
-        return float(torch.autograd.functional.hessian(component, t))
+        hessian = torch.autograd.functional.hessian(component, t)
+        return float(cast(Tensor, hessian))
 
     assert abs(curvature(1e-6, True) - curvature(-1e-6, True)) < 1e-5
     assert abs(curvature(1e-6, False) - curvature(-1e-6, False)) == pytest.approx(1.0, abs=1e-4)

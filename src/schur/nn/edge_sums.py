@@ -27,6 +27,7 @@ def spread(
         graph: the edges.
 
     Example:
+        >>> import torch
         >>> graph = Graph(torch.tensor([[0, 1], [1, 0]]), 2)
         >>> a, b = torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [20.0]])
         >>> spread(a, b, torch.zeros(2, 1), graph).T
@@ -49,6 +50,7 @@ def collect(
         graph: the edges.
 
     Example:
+        >>> import torch
         >>> graph = Graph(torch.tensor([[0, 1, 2], [1, 0, 1]]), 3)
         >>> v, c = torch.ones(3, 2), torch.tensor([[1.0], [2.0], [3.0]])
         >>> collect(v, c, graph)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from schur.groups import (
     PseudoOrthogonal,
     SpecialOrthogonal,
 )
+from schur.groups.pseudo_orthogonal import Part
 from schur.nn.frames.pose import Pose
 
 _NAME = re.compile(r"(E|SE|O|SO)\((\d+)\)|(C|D)(\d+)|(O|SO|SO\+)\((\d+),\s*(\d+)\)")
@@ -77,7 +79,7 @@ class Symmetry:
             )
         family, d, finite, order, part, p, q = match.groups()
         if part:
-            return cls(PseudoOrthogonal(int(p), int(q), part))
+            return cls(PseudoOrthogonal(int(p), int(q), cast(Part, part)))
         if finite:
             return cls(Cyclic(int(order)) if finite == "C" else Dihedral(int(order)))
         return cls(_orthogonal(int(d), proper=family.startswith("S")), family.endswith("E"))
