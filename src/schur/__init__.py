@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         tensors,
         testing,
     )
+    from schur.atoms.audit import audit
     from schur.atoms.calculator import Calculator
     from schur.atoms.load import load
     from schur.nn.frames import Equivariant
     from schur.reps import Irrep, Irreps, clebsch_gordan
     from schur.tensors import GeometricTensor, Graph
     from schur.tensors.harmonics import spherical_harmonics, wigner_D
+    from schur.train.discover import discover
 
 __all__ = [
     "__version__",
@@ -48,7 +50,9 @@ __all__ = [
     "Irrep",
     "Irreps",
     # functions
+    "audit",
     "clebsch_gordan",
+    "discover",
     "load",
     "spherical_harmonics",
     "wigner_D",
@@ -68,6 +72,7 @@ __all__ = [
 
 # Public name -> the module that defines it; the other names are parts of the package.
 _HOME = {
+    "audit": "schur.atoms.audit",
     "Calculator": "schur.atoms.calculator",
     "Equivariant": "schur.nn.frames",
     "GeometricTensor": "schur.tensors",
@@ -75,6 +80,7 @@ _HOME = {
     "Irrep": "schur.reps",
     "Irreps": "schur.reps",
     "clebsch_gordan": "schur.reps",
+    "discover": "schur.train.discover",
     "load": "schur.atoms.load",
     "spherical_harmonics": "schur.tensors.harmonics",
     "wigner_D": "schur.tensors.harmonics",

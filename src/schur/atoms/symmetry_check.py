@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..groups import SO3
 from .batch import AtomicDataset
 from .evaluate import Predictions, predict
 from .potential import Potential
 from .system import System
 
 _FAR = 10.0  # Å; systems are moved by about so much
+
+
+MOTIONS = ("rotation", "reflection", "translation", "another order of the atoms")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class SymmetryErrors:
 
 
 @dataclass(frozen=True)
-class _Motion:
+class Motion:
     """x -> (x Q^T + t) in another order of the atoms."""
 
     matrix: np.ndarray
@@ -84,27 +88,26 @@ def symmetry_errors(
     """
     generator = np.random.default_rng(seed)
     before = _predict(potential, systems)
-    kinds: dict[str, Callable[[System], _Motion]] = {
-        "rotation": lambda s: _Motion(_rotation(generator), np.zeros(3), np.arange(len(s))),
-        "reflection": lambda s: _Motion(-_rotation(generator), np.zeros(3), np.arange(len(s))),
-        "translation": lambda s: _Motion(
-            np.eye(3), generator.normal(0, _FAR, 3), np.arange(len(s))
-        ),
-        "another order of the atoms": lambda s: _Motion(
-            np.eye(3), np.zeros(3), generator.permutation(len(s))
-        ),
-    }
     changes = {}
-    for name, draw in kinds.items():
-        motions = [draw(system) for system in systems]
+    for name in MOTIONS:
+        motions = [random_motion(name, len(system), generator) for system in systems]
         moved = [m.of(system) for m, system in zip(motions, systems, strict=True)]
         changes[name] = _change(before, _predict(potential, moved), motions)
     return SymmetryErrors(changes, len(systems))
 
 
-def _rotation(generator: np.random.Generator) -> np.ndarray:
-    matrix = np.linalg.qr(generator.standard_normal((3, 3)))[0]
-    return matrix * np.linalg.det(matrix)
+def random_motion(kind: str, count: int, generator: np.random.Generator) -> Motion:
+    """A motion of `count` atoms, of one of the kinds of `MOTIONS`."""
+    matrix, shift, order = np.eye(3), np.zeros(3), np.arange(count)
+    if kind == "rotation":
+        matrix = SO3().sample(generator, 1)[0]
+    elif kind == "reflection":
+        matrix = -SO3().sample(generator, 1)[0]
+    elif kind == "translation":
+        shift = generator.normal(0, _FAR, 3)
+    else:
+        order = generator.permutation(count)
+    return Motion(matrix, shift, order)
 
 
 def _predict(potential: Potential, systems: Sequence[System]) -> Predictions:
@@ -112,7 +115,7 @@ def _predict(potential: Potential, systems: Sequence[System]) -> Predictions:
     return predict(potential, AtomicDataset(systems, potential.elements, potential.cutoff, dtype))
 
 
-def _change(before: Predictions, after: Predictions, motions: Sequence[_Motion]) -> Change:
+def _change(before: Predictions, after: Predictions, motions: Sequence[Motion]) -> Change:
     energy = np.abs(np.array(after.energies) - np.array(before.energies)).max(initial=0.0)
     forces = [
         np.abs(a - m.of_forces(b)).max(initial=0.0)

@@ -157,6 +157,21 @@ def info(model: Annotated[Path, typer.Argument(help="A model file.")]) -> None:
 
 
 @app.command()
+def audit(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures, extended XYZ.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many structures, evenly spaced.")] = 10,
+    samples: Annotated[int, typer.Option(min=1, help="Motions of each kind.")] = 4,
+    seed: Seed = 0,
+) -> None:
+    """Measure how exactly a potential respects motions, reflections and orders of atoms."""
+    from .auditing import run_audit
+
+    with honest_errors():
+        run_audit(model, files, frames, samples, seed)
+
+
+@app.command()
 def convert(
     model: Annotated[Path, typer.Argument(help="A .model file of mace-torch.")],
     output: Annotated[

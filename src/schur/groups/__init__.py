@@ -1,5 +1,6 @@
 """Groups by generators and elements: what symmetry means before any representation."""
 
+from schur.groups.admissible import Admissible, admissible_activations
 from schur.groups.affine import Affine, Euclidean
 from schur.groups.alt import Alt
 from schur.groups.direct_product import DirectProduct
@@ -35,6 +36,7 @@ __all__ = [
     "SO3_IN_O3",
     "SU2",
     "SU2_ONTO_SO3",
+    "Admissible",
     "Affine",
     "Alt",
     "Cyclic",
@@ -57,6 +59,7 @@ __all__ = [
     "Sym",
     "Symplectic",
     "Unitary",
+    "admissible_activations",
     "graph_automorphisms",
     "matrix_exponential",
     "matrix_logarithm",

@@ -1,0 +1,204 @@
+"""Which matrix Lie algebra does a function, or a cloud of points, respect?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from schur.errors import NumberError, ShapeError
+from schur.groups import MatrixGroup
+
+# Of two neighbouring singular values the first must be so much larger for the gap to count.
+_GAP = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """A Lie algebra of matrices that was found in data.
+
+    Only the space that generators span is determined, not a basis of it: compare with
+    `angle_to`, never generator by generator. Reflections and other components of a group leave
+    no trace in its algebra.
+
+    Args:
+        generators: orthonormal basis for Re tr(Xᵀ Y), shape (k, n, n), the best first.
+        defects: for each of n² orthonormal matrices X, the root mean square of ∇f · X x as a share
+            of that of |∇f| |x|; rising. The first k belong to the generators.
+        bracket: how far brackets of the generators leave their span, relative; a Lie algebra has
+            zero.
+    """
+
+    generators: Float[np.ndarray, "k n n"]
+    defects: Float[np.ndarray, " entries"]
+    bracket: float
+
+    def angle_to(self, generators: Float[np.ndarray, "m n n"]) -> float:
+        """The largest principal angle to the span of some generators, in degrees.
+
+        90 where the dimensions differ: then a direction of one has no counterpart.
+
+        Example:
+            >>> from schur.groups import SO2
+            >>> exact = Discovery(SO2().generators() / 2**0.5, np.zeros(4), 0.0)
+            >>> exact.angle_to(SO2().generators()) < 1e-6
+            True
+        """
+        if len(generators) != len(self.generators):
+            return 90.0
+        mine, _ = np.linalg.qr(self.generators.reshape(len(self.generators), -1).T)
+        other, _ = np.linalg.qr(generators.reshape(len(generators), -1).T)
+        # By the sine, which keeps its digits at small angles.
+        sines = np.linalg.svd(other - mine @ (mine.T @ other), compute_uv=False)
+        return float(np.degrees(np.arcsin(min(1.0, sines.max(initial=0.0)))))
+
+    def group(self, name: str = "discovered") -> MatrixGroup:
+        """The group of the generators, to build layers with.
+
+        Raises:
+            RepresentationError: the brackets leave the span by more than rounding: then clean
+                generators are needed, from more data or by hand.
+        """
+        return MatrixGroup(self.generators, name=name)
+
+    def __str__(self) -> str:
+        n = self.generators.shape[-1]
+        found = ", ".join(f"{d:.1e}" for d in self.defects[: len(self.generators) + 2])
+        return (
+            f"{len(self.generators)} generators of {n} x {n}; defects {found}, …; "
+            f"brackets off by {self.bracket:.1e}"
+        )
+
+
+def discover(
+    data: Callable[[Tensor], Tensor] | tuple[Shaped[Tensor, "samples n"], Tensor],
+    points: Shaped[Tensor, "samples n"] | None = None,
+    dimension: int | None = None,
+    epochs: int = 100,
+    seed: int = 0,
+) -> Discovery:
+    """Finds the Lie algebra of linear maps that leave a function as it is.
+
+    f(exp(t X) x) = f(x) for all t exactly if ∇f(x) · X x = 0 for all x. That is linear in X: the
+    solutions are the null space of the second moments of ∇f(x) xᵀ, and small singular values are
+    approximate symmetries. No trivial solution can win, as |X| = 1 is kept, and no distribution of
+    group elements has to be guessed. For data (x, y) with labels a network y ≈ f(x) is fitted
+    first; its gradients carry its error, so more data give a smaller angle.
+
+    Args:
+        data: a function of points (samples, n) to (samples,) or (samples, outputs), such as a
+            trained network; or a pair of points and labels.
+        points: for a function, the points where it is asked; they must be spread in all
+            directions of interest, and off the symmetric ones.
+        dimension: of the algebra; found from the largest gap between singular values if not
+            given.
+        epochs: of the fit to labels.
+        seed: of the fit.
+
+    Returns:
+        The generators, with all singular values.
+
+    Raises:
+        NumberError: no gap says how many generators there are, or gradients vanish.
+
+    Source: the equation for invariants is Lie's; as a measurement of networks Moskalev et al.,
+    "LieGG", https://arxiv.org/abs/2210.04345. Yang et al., "Generative adversarial symmetry
+    discovery", https://arxiv.org/abs/2302.00236, pose the problem and its benchmarks.
+
+    Example:
+        >>> x = torch.randn(200, 3, dtype=torch.float64)
+        >>> found = discover(lambda x: x.square().sum(1), x)
+        >>> from schur.groups import SO3
+        >>> len(found.generators), found.angle_to(SO3().generators()) < 1e-6
+        (3, True)
+    """
+    if isinstance(data, tuple):
+        points, labels = data
+        function = _fitted(points, labels, epochs, seed)
+    elif points is None:
+        raise ShapeError("a function is asked at points", expected="points=..., shape (samples, n)")
+    else:
+        function = data
+    if points.ndim != 2:
+        raise ShapeError("points", got=tuple(points.shape), expected="(samples, n)")
+    n = points.shape[1]
+    rows, size = _equations(function, points)
+    _, values, right = np.linalg.svd(rows, full_matrices=True)
+    defects = np.concatenate([values, np.zeros(n * n - len(values))])[::-1] / size
+    count = _count(defects) if dimension is None else dimension
+    if not 0 <= count <= n * n:
+        raise NumberError("the dimension of an algebra", got=count, expected=f"0 to {n * n}")
+    x = right[::-1][:count].reshape(count, n, n)
+    return Discovery(x, defects, _leaving(x))
+
+
+def _equations(function: Callable[[Tensor], Tensor], points: Tensor) -> tuple[np.ndarray, float]:
+    """A row ∇f(x)_i x_j for each point and output, and their root mean square size."""
+    x = points.detach().clone().requires_grad_()
+    out = function(x)
+    out = out.reshape(len(x), -1)
+    rows = []
+    for column in range(out.shape[1]):
+        (gradient,) = torch.autograd.grad(out[:, column].sum(), x, retain_graph=True)
+        rows.append((gradient[:, :, None] * x.detach()[:, None, :]).reshape(len(x), -1))
+    stacked = torch.cat(rows).double().numpy()
+    size = float(np.linalg.norm(stacked))
+    if not (np.isfinite(size) and size > 0):
+        raise NumberError(
+            "the gradients of this function say nothing",
+            got=f"size {size}",
+            expected="finite and not zero",
+        )
+    return stacked, size
+
+
+def _count(defects: np.ndarray) -> int:
+    """How many defects lie below the widest gap, by ratio; rounding counts as one size."""
+    floor = np.maximum(defects, 1e-12)
+    ratios = floor[1:] / floor[:-1]
+    widest = int(np.argmax(ratios))
+    if ratios[widest] < _GAP:
+        raise NumberError(
+            "no gap between symmetric and other directions",
+            got=", ".join(f"{d:.1e}" for d in defects),
+            expected=f"two neighbours that differ {_GAP:g} times",
+            remedy="give dimension=..., or more data; there may be no symmetry",
+        )
+    return widest + 1
+
+
+def _leaving(x: np.ndarray) -> float:
+    brackets = np.einsum("aij,bjk->abik", x, x) - np.einsum("bij,ajk->abik", x, x)
+    flat, span = brackets.reshape(-1, x.shape[-1] ** 2), x.reshape(len(x), -1)
+    size = float(np.linalg.norm(flat))
+    rest = float(np.linalg.norm(flat - flat @ span.T @ span))
+    return rest / size if size > 1e-9 else 0.0
+
+
+def _fitted(points: Tensor, labels: Tensor, epochs: int, seed: int) -> Callable[[Tensor], Tensor]:
+    """A network with smooth activations fitted to labels by Adam, in the number type of points."""
+    y = labels.reshape(len(points), -1).to(points.dtype)
+    y = (y - y.mean(0)) / y.std(0).clamp_min(1e-12)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = torch.nn.Sequential(
+            torch.nn.Linear(points.shape[1], 64),
+            torch.nn.SiLU(),
+            torch.nn.Linear(64, 64),
+            torch.nn.SiLU(),
+            torch.nn.Linear(64, y.shape[1]),
+        ).to(points.dtype)
+        optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+        for _ in range(epochs):
+            for part in torch.randperm(len(points)).split(128):
+                loss = (model(points[part]) - y[part]).square().mean()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            schedule.step()
+    return model
