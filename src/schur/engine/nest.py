@@ -150,9 +150,18 @@ class _Term:
     coefficient: float
 
 
+# A path with the target that it adds to and the operands by name.
+Member = tuple[str, dict[str, Operand], Path]
+
+
 def groups(work: Pass) -> list[Group]:
     """The nests of a pass, one for each set of paths that belong together."""
-    together: dict[object, list[tuple[str, dict[str, Operand], Path]]] = {}
+    return [group(members) for members in together(work)]
+
+
+def together(work: Pass) -> list[list[Member]]:
+    """The paths of a pass in sets that share labels and letters."""
+    sets: dict[object, list[Member]] = {}
     lone = 0
     for statement in work.statements:
         for path in statement.form.paths:
@@ -160,13 +169,11 @@ def groups(work: Pass) -> list[Group]:
             key: object = (path.label, tuple(sorted(extents.items())))
             if not path.label:
                 key, lone = lone, lone + 1
-            together.setdefault(key, []).append((statement.target, statement.form.by_name, path))
-    return [_group(members) for members in together.values()]
+            sets.setdefault(key, []).append((statement.target, statement.form.by_name, path))
+    return list(sets.values())
 
 
-def _vector_letter(
-    members: Sequence[tuple[str, dict[str, Operand], Path]], extents: dict[str, int]
-) -> str | None:
+def _vector_letter(members: Sequence[Member], extents: dict[str, int]) -> str | None:
     """The longest letter that lies contiguously wherever it occurs."""
     factors = [factor for _, _, path in members for factor in path.factors]
     fitting = [
@@ -180,7 +187,7 @@ def _vector_letter(
 class _Space:
     """Entries of operands within the letters of a group."""
 
-    def __init__(self, members: Sequence[tuple[str, dict[str, Operand], Path]]) -> None:
+    def __init__(self, members: Sequence[Member], outermost: str = "") -> None:
         self.extents: dict[str, int] = {}
         self.operands: dict[str, Operand] = {}
         for _, operands, path in members:
@@ -189,9 +196,9 @@ class _Space:
                 channels = operands[factor.operand].blocks[factor.block].channels
                 self.extents.update(zip(factor.letters, channels, strict=True))
         self.vector = _vector_letter(members, self.extents)
-        self.outer = tuple(
-            (letter, extent) for letter, extent in self.extents.items() if letter != self.vector
-        )
+        others = [letter for letter in self.extents if letter != self.vector]
+        others.sort(key=lambda letter: letter not in outermost)
+        self.outer = tuple((letter, self.extents[letter]) for letter in others)
         self.depth = {letter: k + 1 for k, (letter, _) in enumerate(self.outer)}
 
     def entry(self, ref: Ref) -> Entry:
@@ -205,8 +212,9 @@ class _Space:
         return max((self.depth.get(letter, 0) for letter in letters), default=0)
 
 
-def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
-    space = _Space(members)
+def group(members: Sequence[Member], outermost: str = "") -> Group:
+    """The nest of paths that share their letters, loops over the `outermost` ones outside."""
+    space = _Space(members, outermost)
     terms = list(_terms(members, space))
     refs = {ref for term in terms for ref in (*term.vectors, *term.scalars)}
     count = {}
@@ -221,17 +229,15 @@ def _group(members: Sequence[tuple[str, dict[str, Operand], Path]]) -> Group:
         orders = permutations(several)
     best: tuple[int, Group] | None = None
     for order in orders:
-        group = _nest(space, terms, {name: k for k, name in enumerate((*single, *order))})
-        operations = group.graph.operations()
+        made = _nest(space, terms, {name: k for k, name in enumerate((*single, *order))})
+        operations = made.graph.operations()
         if best is None or operations < best[0]:
-            best = (operations, group)
+            best = (operations, made)
     assert best is not None
     return best[1]
 
 
-def _terms(
-    members: Sequence[tuple[str, dict[str, Operand], Path]], space: _Space
-) -> Iterable[_Term]:
+def _terms(members: Sequence[Member], space: _Space) -> Iterable[_Term]:
     for target, _, path in members:
         (slot,) = path.positions(target)
         has_vector = [space.vector is not None and space.vector in f.letters for f in path.factors]

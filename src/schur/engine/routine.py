@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from schur.engine import backends, c_backend, operator
+from schur.engine import backends, operator
 from schur.engine.sorting import Sorted, as_index
 from schur.errors import DtypeError, FormError, ShapeError
 from schur.forms import Program
 
-Backend = Literal["auto", "torch", "c"]
+Backend = Literal["auto", "torch", "c", "triton"]
 
 
 class Routine:
@@ -21,8 +21,8 @@ class Routine:
 
     Args:
         program: what to compute.
-        backend: `"auto"` takes compiled C for float32 and float64 on a CPU and torch elsewhere;
-            a backend asked for by name serves or raises.
+        backend: `"auto"` takes compiled C for float32 and float64 on a CPU, Triton on a GPU, and
+            torch where they cannot serve; a backend asked for by name serves or raises.
 
     Raises:
         BackendError: if the named backend cannot serve, with the reason.
@@ -51,8 +51,8 @@ class Routine:
         if backend != "auto":
             backends.require(backend)
         # Found once and held here, so that tracers see plain strings.
-        self._keys = {name: operator.register_program(program, name) for name in ("torch", "c")}
-        self._missing = c_backend.missing()
+        self._keys = {name: operator.register_program(program, name) for name in backends.NAMES}
+        self._missing = backends.missing()
         # A tracer cannot enter a cached property, but sees the value that one has kept.
         _ = (program.indices, *(operand.size for operand in program.inputs))
 

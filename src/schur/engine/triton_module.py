@@ -1,0 +1,102 @@
+"""Triton sources on disk: written once, found by what decides them, safe to share."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+from schur.engine import (
+    c_arithmetic,
+    lanes,
+    nest,
+    triton_lanes,
+    triton_plan,
+    triton_source,
+    triton_text,
+)
+from schur.engine import schedule as schedule_module
+from schur.engine.c_compiler import cache_directory
+
+# The modules that decide what text a program becomes.
+_EMITTERS = (
+    *(c_arithmetic, lanes, nest, schedule_module),
+    *(triton_lanes, triton_plan, triton_source, triton_text),
+)
+
+
+@lru_cache(maxsize=1)
+def _emission() -> str:
+    """A hash of the code that emits: another version of it means other sources."""
+    files = [Path(module.__file__ or "") for module in _EMITTERS]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def module(key: str, make_source: Callable[[], str]) -> ModuleType:
+    """The module of a source, from the cache where it is there.
+
+    Args:
+        key: decides the source, together with the code that emits.
+        make_source: makes the text, called only where nothing usable is cached.
+    """
+    name = hashlib.sha256(f"{key}\n{_emission()}".encode()).hexdigest()[:40]
+    path = cache_directory() / f"triton_{name}.py"
+    if not _intact(path):
+        path = written(path, make_source())
+    return loaded(path)
+
+
+def loaded(path: Path) -> ModuleType:
+    """A file as a module, under no name that others could import."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def written(path: Path, text: str) -> Path:
+    """Put a text with its checksum in place, or where that fails in a folder of this process.
+
+    Written under a name of its own and moved, so that nobody ever reads half of it.
+    """
+    whole = f"# {_checksum(text)}\n{text}".encode()
+    try:
+        return _placed(path, whole)
+    except OSError:
+        return _placed(Path(_temporary().name) / path.name, whole)
+
+
+def _placed(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix="build-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(scratch, path)
+    except OSError:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _intact(path: Path) -> bool:
+    try:
+        first, _, rest = path.read_text().partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return first == f"# {_checksum(rest)}"
+
+
+@lru_cache(maxsize=1)
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="schur-", ignore_cleanup_errors=True)
