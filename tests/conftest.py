@@ -16,6 +16,12 @@ collect_ignore_glob = ["support/make_*.py"]
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Without a GPU the kernels of Triton run in its interpreter, which it decides when it is loaded.
+if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/kfd").exists():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+# Each of them is compared with the torch backend when it is first used.
+os.environ.setdefault("SCHUR_SELF_CHECK", "1")
+
 # Annotations such as Float[Array, "n 3"] become assertions in everything imported from here on.
 jaxtyping.install_import_hook("schur", "shape_checks.checked")
 

@@ -13,6 +13,7 @@ from schur.engine.routine import Backend
 from schur.forms import Form, Path, Program, Statement, derive
 
 from ..support.random_programs import (
+    SMALL_EXTENTS,
     Case,
     case,
     draw_lane_program,
@@ -20,6 +21,7 @@ from ..support.random_programs import (
     examples,
     excess,
 )
+from .served import needs_triton
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 
@@ -79,6 +81,29 @@ def test_intermediate_values(backend: Backend, data: st.DataObject, seed: int, d
 @hypothesis.given(st.data(), st.integers(0, 99), DTYPES, st.sampled_from([0, 1, 16, 37]))
 def test_lanes(backend: Backend, data: st.DataObject, seed: int, dtype: type, rows: int) -> None:
     assert_agrees(draw_lane_program(data.draw), backend, dtype, 2, seed, rows)
+
+
+@needs_triton
+@hypothesis.settings(max_examples=examples(5))
+@hypothesis.given(st.data(), st.integers(0, 99), st.sampled_from([0, 1, 4]), DTYPES, st.booleans())
+def test_triton(data: st.DataObject, seed: int, rows: int, dtype: type, chained: bool) -> None:
+    program = draw_program(data.draw, 2, chained, SMALL_EXTENTS)
+    assert_agrees(program, "triton", dtype, 1, seed, rows)
+
+
+@needs_triton
+@hypothesis.settings(max_examples=examples(2))
+@hypothesis.given(st.data(), st.integers(0, 99), DTYPES)
+def test_triton_to_third_order(data: st.DataObject, seed: int, dtype: type) -> None:
+    program = draw_program(data.draw, allowed=SMALL_EXTENTS)
+    assert_agrees(program, "triton", dtype, 3, seed, 3)
+
+
+@needs_triton
+@hypothesis.settings(max_examples=examples(2))
+@hypothesis.given(st.data(), st.integers(0, 99), DTYPES, st.sampled_from([0, 1, 150]))
+def test_triton_in_lanes(data: st.DataObject, seed: int, dtype: type, rows: int) -> None:
+    assert_agrees(draw_lane_program(data.draw), "triton", dtype, 2, seed, rows)
 
 
 @pytest.mark.parametrize("backend", ["torch", "c"])

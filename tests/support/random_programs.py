@@ -43,7 +43,18 @@ class Case:
         return evaluate(self.program, self.values, self.indices, self.lengths)
 
 
-def draw_program(draw: Draw, count: int = 1, chained: bool = False) -> Program:
+# Extents that a letter may have.
+EXTENTS = {"u": (1, 3, 5, 16, 17, 32, 37), "v": (1, 2, 5), "w": (1, 3, 17)}
+# For what is interpreted number by number.
+SMALL_EXTENTS = {"u": (1, 3, 5), "v": (1, 2), "w": (1, 3)}
+
+
+def draw_program(
+    draw: Draw,
+    count: int = 1,
+    chained: bool = False,
+    allowed: Mapping[str, tuple[int, ...]] = EXTENTS,
+) -> Program:
     """`count` forms, each with one slot open; where chained, each reads what the last one made.
 
     Drawn in the body of a test (`st.data().draw`): the checks of shapes draw random numbers of
@@ -54,7 +65,7 @@ def draw_program(draw: Draw, count: int = 1, chained: bool = False) -> Program:
     inputs: list[Operand] = []
     given: Operand | None = None
     for number in range(count):
-        form = _draw_form(draw, rng, number, given if chained else None)
+        form = _draw_form(draw, rng, number, given if chained else None, allowed)
         free = [name for name in form.by_name if given is None or name != given.name]
         part = form.open(draw(st.sampled_from(free)))
         statements += part.statements
@@ -67,7 +78,13 @@ def draw_program(draw: Draw, count: int = 1, chained: bool = False) -> Program:
     return Program(tuple(inputs), tuple(statements), tuple(outputs)).pruned()
 
 
-def _draw_form(draw: Draw, rng: np.random.Generator, number: int, given: Operand | None) -> Form:
+def _draw_form(
+    draw: Draw,
+    rng: np.random.Generator,
+    number: int,
+    given: Operand | None,
+    allowed: Mapping[str, tuple[int, ...]],
+) -> Form:
     """A form over `given` and operands of its own."""
     names = [f"{name}{number}" for name in ("a", "b", "c", "out")]
     blocks: dict[str, list[Block]] = {}
@@ -75,11 +92,7 @@ def _draw_form(draw: Draw, rng: np.random.Generator, number: int, given: Operand
         blocks[given.name] = list(given.blocks)
     paths: list[Path] = []
     for position in range(draw(st.integers(1, 3))):
-        extents = {
-            "u": draw(st.sampled_from((1, 3, 5, 16, 17, 32, 37))),
-            "v": draw(st.sampled_from((1, 2, 5))),
-            "w": draw(st.sampled_from((1, 3, 17))),
-        }
+        extents = {letter: draw(st.sampled_from(some)) for letter, some in allowed.items()}
         factors: list[Factor] = []
         if given is not None:
             block = draw(st.integers(0, len(given.blocks) - 1))

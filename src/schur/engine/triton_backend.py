@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schur.engine import triton_check, triton_items, triton_model, triton_module
+from schur.engine import triton_check, triton_items, triton_model, triton_module, triton_sums
 from schur.engine.sorting import check_bounds
 from schur.engine.triton_source import COMPUTE, Launch, PassCalls, Target, calls, source
 from schur.errors import BackendError
@@ -225,26 +225,21 @@ class _Compiled:
             or (walk is not None and walk.start is not None and target.where == "walk")
         )
         dtype = self.compute if partial else self._memory(target.slot, example)
-        shape = (target.blocks, lines, target.size)
+        shape = (lines, target.size)
+        if target.blocks > 1:
+            shape = (target.blocks, *shape)
         if target.cleared:
             return example.new_zeros(shape, dtype=dtype)
         return example.new_empty(shape, dtype=dtype)
 
     def _summed(self, buffer: Tensor, target: Target, walk: triton_items.Pieces | None) -> Tensor:
         """A target from its partial sums, added in their order."""
-        total = buffer[0] if target.blocks == 1 else buffer.sum(0)
+        total = buffer if target.blocks == 1 else buffer.sum(0)
         if target.where == "shared":
             return total.sum(0)
         if target.where == "row" or walk is None or walk.start is None:
             return total
-        from schur.engine.triton_sums import sum_pieces
-
-        entries = walk.start.numel() - 1
-        out = total.new_empty(entries, target.size)
-        if out.numel():
-            grid = (entries, -(-target.size // 128))
-            sum_pieces[grid](total, out, walk.start, target.size, WIDTH=128, num_warps=1)
-        return out
+        return triton_sums.sum_pieces(total, walk.start)
 
     def _launch(
         self,

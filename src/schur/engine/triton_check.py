@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -80,14 +81,15 @@ def _shape(operand: Operand, lengths: dict[str, int]) -> tuple[int, ...]:
 
 def _length(program: Program) -> int:
     """More than the products in any sum."""
-    terms = 1
+    products = 1
     for statement in program.statements:
         for path in statement.form.paths:
-            summed = 1
-            for extent in statement.form.extents(path).values():
-                summed *= extent
-            terms += len(path.coefficients) * summed
-    return terms * _ROWS
+            (slot,) = path.positions(statement.target)
+            kept = path.factors[slot].letters
+            extents = statement.form.extents(path)
+            summed = prod(extent for letter, extent in extents.items() if letter not in kept)
+            products += len(path.coefficients) * summed
+    return products * _ROWS
 
 
 def _positive(program: Program) -> Program:

@@ -94,5 +94,7 @@ class LanesText:
                     lines.append(f"    n{node} = {before}{some}")
         for name, k, value in made:
             text = value_text(self.graph, value, "double")
+            if isinstance(value, float) or value in self.graph.constants:
+                text = f"tl.full((), {text}, {self.compute})"  # and not float32
             lines.append(f"    tl.store(p{self.slots[name]} + {k}, {text}, mask=m)")
         return "\n".join([*lines, ""])

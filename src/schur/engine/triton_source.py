@@ -12,6 +12,10 @@ from schur.engine.triton_plan import Budget, Launches
 from schur.engine.triton_text import KernelText
 from schur.forms import Program
 
+HEAD = '''"""Kernels made by schur."""
+import triton
+import triton.language as tl
+'''
 # Number type of memory -> the one that is computed in.
 COMPUTE = {
     "float64": "float64",
@@ -89,12 +93,9 @@ def source(program: Program, dtype: str, budget: Budget | None = None) -> Source
         budget: what a program may use.
     """
     made = _Source(program, dtype, budget or Budget())
-    head = (
-        '"""Kernels made from a program of schur."""\nimport triton\nimport triton.language as tl\n'
-    )
     calls = ",\n".join(f"    {_literal(each)}" for each in made.passes)
     return Source(
-        "\n\n".join([head, *made.kernels, f"PASSES = [\n{calls}\n]\n"]), tuple(made.passes)
+        "\n\n".join([HEAD, *made.kernels, f"PASSES = [\n{calls}\n]\n"]), tuple(made.passes)
     )
 
 

@@ -195,8 +195,10 @@ class KernelText:
         for root in part.roots:  # after all loads, so that no store delays one
             total, value = self.sums[root.component], self._product(part, root)
             if self._is_direct(total):
-                value = f"tl.sum({value}, 0)" if root.kind == "reduced" else value
-                self._store_one(total, value)
+                if isinstance(root.value, float) or root.value in part.group.graph.constants:
+                    # A bare number would be taken for one of float32.
+                    value = f"tl.full((), {value}, {self.compute})"
+                self._store_one(total, f"tl.sum({value}, 0)" if root.kind == "reduced" else value)
 
     def _is_direct(self, total: _Sum) -> bool:
         """Whether its one value goes to memory where it is made."""
