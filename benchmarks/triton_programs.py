@@ -11,6 +11,7 @@ from schur.forms import Program, derive
 from schur.products import convolution
 from schur.products.clebsch_gordan import Placement, tensor_product
 from schur.products.instructions import channelwise, normalised
+from schur.products.instructions import fully_connected as all_connected
 from schur.products.symmetric_power import symmetric_contraction
 from schur.reps import Irreps
 
@@ -33,14 +34,8 @@ def _graph(name: str) -> Program:
 def fully_connected(weight: str = "row") -> Program:
     """W6; with `weight="shared"` what a layer with its own weights computes."""
     in1, in2, out = (Irreps(part) for part in FULLY_CONNECTED)
-    lines = [
-        (i, j, k, "uvw", True)
-        for i, a in enumerate(in1)
-        for j, b in enumerate(in2)
-        for k, c in enumerate(out)
-        if c.ir in a.ir * b.ir
-    ]
-    return tensor_product(in1, in2, out, normalised(in1, in2, out, lines), Placement(weight=weight))
+    paths = normalised(in1, in2, out, all_connected(in1, in2, out))
+    return tensor_product(in1, in2, out, paths, Placement(weight=weight))
 
 
 PROGRAMS = {

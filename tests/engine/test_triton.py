@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,6 +24,8 @@ from schur.engine import (
     triton_check,
     triton_items,
     triton_model,
+    triton_module,
+    triton_tuning,
 )
 from schur.engine.triton_plan import Budget, plan
 from schur.engine.triton_source import source
@@ -45,10 +51,16 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Budget], None]
     def use(chosen: Budget) -> None:
         triton_backend._compiled.cache_clear()
         triton_check._passed.clear()
-        monkeypatch.setattr(triton_model, "budget", lambda program, dtype: chosen)
+        monkeypatch.setattr(triton_tuning, "kernels", partial(_kernels, budget=chosen))
 
     yield use
     triton_backend._compiled.cache_clear()
+
+
+def _kernels(program: Program, dtype: str, device: str, budget: Budget) -> ModuleType:
+    return triton_module.kept(
+        f"{program.key} {dtype} {budget}", source(program, dtype, budget).text
+    )
 
 
 def mixed() -> Program:
@@ -158,6 +170,52 @@ def test_the_check_at_first_use_sees_a_planted_fault(monkeypatch: pytest.MonkeyP
             Routine(program, "triton")(*values, indices=index, sizes=given.lengths)
     Routine(program, "triton")(*values, indices=index, sizes=given.lengths)
     assert triton_check._passed
+
+
+def test_the_fastest_candidate_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Measured once, with enough rows; then every process has it, from the disk."""
+    monkeypatch.setenv("SCHUR_CACHE", str(tmp_path))
+    monkeypatch.setenv("SCHUR_AUTOTUNE", "1")
+    monkeypatch.setattr(triton_tuning, "ROWS", 4)
+    budgets = [Budget(4), Budget(2), Budget(1)]
+    monkeypatch.setattr(triton_model, "candidates", lambda program, dtype: budgets)
+    seconds = iter([3.0, 1.0, 2.0])
+
+    def clock(run: Callable[[], object], device: torch.device) -> float:
+        run()
+        return next(seconds)
+
+    monkeypatch.setattr(triton_tuning, "clock", clock)
+    program = mixed()
+    for rows in (3, 5, 5):
+        triton_backend._taken.clear()
+        triton_backend._compiled.cache_clear()
+        given = case(program, rows=rows)
+        values = [torch.from_numpy(given.values[o.name]) for o in program.inputs]
+        index = {key: torch.from_numpy(array) for key, array in given.indices.items()}
+        Routine(program, "triton")(*values, indices=index, sizes=given.lengths)
+        assert triton_tuning.is_measured(program, "float64", "cpu") == (rows == 5)
+    kept = triton_tuning.kernels(program, "float64", "cpu")
+    assert (
+        Path(str(kept.__file__)).read_text().endswith(source(program, "float64", budgets[1]).text)
+    )
+    assert next(seconds, None) is None
+    triton_backend._compiled.cache_clear()
+
+
+def test_processes_may_write_one_file_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever reads it finds one of the texts, and never half of one; what is torn is not used."""
+    monkeypatch.setenv("SCHUR_CACHE", str(tmp_path))
+    texts = [f"NUMBER = {k}\nFILLED = {'x' * 50_000!r}\n" for k in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda text: triton_module.kept("key", text), texts * 4))
+    assert {each.NUMBER for each in made} <= set(range(8))
+    (path,) = tmp_path.rglob("triton_*.py")
+    assert triton_module.found("key") is not None
+    path.write_text(path.read_text()[:-100])
+    assert triton_module.found("key") is None
 
 
 def test_refusals_say_why(

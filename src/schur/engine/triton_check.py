@@ -20,7 +20,7 @@ Run = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[int]], list[Tensor]
 
 # Small, and prime to each other and to the lengths of blocks.
 _ROWS, _ENTRIES = 7, 3
-_passed: set[tuple[str, torch.dtype, torch.device]] = set()
+_passed: set[tuple[str, str, torch.dtype, torch.device]] = set()
 
 
 def wanted() -> bool:
@@ -28,8 +28,10 @@ def wanted() -> bool:
     return os.environ.get("SCHUR_SELF_CHECK", "0") not in ("", "0")
 
 
-def checked(program: Program, dtype: torch.dtype, device: torch.device, run: Run) -> None:
-    """Compare a routine with the torch backend in float64, once for each type and device.
+def checked(
+    program: Program, name: str, dtype: torch.dtype, device: torch.device, run: Run
+) -> None:
+    """Compare the routine of that name with torch in float64, once for each type and device.
 
     A number is a sum of products, each of which may be off by some eps of its size; allowed are
     16 eps √(length of the sum) times the sum of the sizes.
@@ -37,7 +39,7 @@ def checked(program: Program, dtype: torch.dtype, device: torch.device, run: Run
     Raises:
         BackendError: if the routine computes something else.
     """
-    key = (program.key, dtype, device)
+    key = (program.key, name, dtype, device)
     if key in _passed:
         return
     lengths = {"rows": _ROWS, **dict.fromkeys(program.indices, _ENTRIES)}

@@ -94,6 +94,8 @@ def _most_rows(start: Int[Tensor, " size_and_one"]) -> int:
     known = _counted.get(start.data_ptr())
     if known is not None and known[0] is start:
         return known[1]
+    if start.is_cuda and torch.cuda.is_current_stream_capturing():
+        return 0  # nothing can be asked while a graph is captured: entries stay as they are
     most = int(start.diff().max()) if start.numel() > 1 else 0
     if len(_counted) > 64:
         _counted.clear()

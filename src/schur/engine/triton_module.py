@@ -16,6 +16,7 @@ from schur.engine import (
     lanes,
     nest,
     triton_lanes,
+    triton_model,
     triton_plan,
     triton_source,
     triton_text,
@@ -26,7 +27,7 @@ from schur.engine.c_compiler import cache_directory
 # The modules that decide what text a program becomes.
 _EMITTERS = (
     *(c_arithmetic, lanes, nest, schedule_module),
-    *(triton_lanes, triton_plan, triton_source, triton_text),
+    *(triton_lanes, triton_model, triton_plan, triton_source, triton_text),
 )
 
 
@@ -44,11 +45,23 @@ def module(key: str, make_source: Callable[[], str]) -> ModuleType:
         key: decides the source, together with the code that emits.
         make_source: makes the text, called only where nothing usable is cached.
     """
+    return found(key) or kept(key, make_source())
+
+
+def found(key: str) -> ModuleType | None:
+    """The module that the cache has for a key, if any."""
+    path = _place(key)
+    return loaded(path) if _intact(path) else None
+
+
+def kept(key: str, text: str) -> ModuleType:
+    """Put a source into the cache, in place of what it has for the key."""
+    return loaded(written(_place(key), text))
+
+
+def _place(key: str) -> Path:
     name = hashlib.sha256(f"{key}\n{_emission()}".encode()).hexdigest()[:40]
-    path = cache_directory() / f"triton_{name}.py"
-    if not _intact(path):
-        path = written(path, make_source())
-    return loaded(path)
+    return cache_directory() / f"triton_{name}.py"
 
 
 def loaded(path: Path) -> ModuleType:

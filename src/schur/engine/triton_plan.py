@@ -11,8 +11,9 @@ No text is made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Literal
 
@@ -117,7 +118,7 @@ class Budget:
 
 def plan(program: Program, budget: Budget) -> list[Launches]:
     """The kernels of a program's passes, but for the passes in lanes, which have none here."""
-    return [_launches(program, work, budget) for work in passes(program)]
+    return [_launches(program, work, nests, budget) for work, nests in _nests(program)]
 
 
 def passes(program: Program) -> list[Pass]:
@@ -137,17 +138,28 @@ def passes(program: Program) -> list[Pass]:
     return found
 
 
-def _launches(program: Program, work: Pass, budget: Budget) -> Launches:
+@lru_cache(maxsize=16)
+def _nests(program: Program) -> list[tuple[Pass, list[tuple[Group, tuple[str, ...]]]]]:
+    """The passes with their groups, which take longest and do not depend on a budget."""
+    found = []
+    for work in passes(program):
+        nests: list[tuple[Group, tuple[str, ...]]] = []
+        for members in () if work.lanes else together(work):
+            filled = [member for member in members if _has_channels(member)]
+            nests += _fitting(program, filled) if filled else []
+        found.append((work, nests))
+    return found
+
+
+def _launches(
+    program: Program, work: Pass, nests: list[tuple[Group, tuple[str, ...]]], budget: Budget
+) -> Launches:
     if work.lanes:
         return Launches(work, (), 0, 1)
-    extents: list[int] = []
     packer = _Packer(program, work, budget)
-    for members in together(work):
-        filled = [member for member in members if _has_channels(member)]
-        for made, hoisted in _fitting(program, filled) if filled else ():
-            extents.append(made.extent)
-            packer.add(made, hoisted)
-    widest = max(extents, default=1)
+    for made, hoisted in nests:
+        packer.add(made, hoisted)
+    widest = max((made.extent for made, _ in nests), default=1)
     width = min(budget.channels, 1 << (widest - 1).bit_length())
     return Launches(work, tuple(packer.kernels), width, -(-widest // width))
 
@@ -218,7 +230,7 @@ class _Packer:
                 part = self._opened(made, extents, hoisted, root, new)
                 nodes, new = set(), _operations(made.graph, root, set())
             part.roots.append(root)
-            nodes |= set(made.graph.reachable(_values(root)))
+            nodes |= set(made.graph.reachable(values_of(root)))
             self.operations += new
             self.patterns[root.component] = _pattern(root, made, hoisted)
 
@@ -257,8 +269,9 @@ class _Packer:
             return False
         if self.operations + new > _OPERATIONS:
             return not any(self.kernels[-1].roots)
-        alive = _alive(part.group.graph, [*part.roots, root])
-        return alive + self._held(root) <= self.budget.registers or not self.operations
+        nodes = [node for each in (*part.roots, root) for node in values_of(each)]
+        needed = alive(part.group.graph, nodes) + self._held(root)
+        return needed <= self.budget.registers or not self.operations
 
     def _held(self, root: Root) -> int:
         """Sums that are kept while the parts of a kernel are computed."""
@@ -278,18 +291,19 @@ def _pattern(root: Root, made: Group, hoisted: tuple[str, ...]) -> object:
     return root.kind == "vector", root.entry.extents, depth, extents, hoisted
 
 
-def _values(root: Root) -> list[Node]:
+def values_of(root: Root) -> list[Node]:
+    """The nodes that a root needs."""
     return [value for value in (root.value, root.factor) if not isinstance(value, float)]
 
 
 def _operations(graph: Graph, root: Root, known: Iterable[Node]) -> int:
-    new = set(graph.reachable(_values(root))) - set(known)
+    new = set(graph.reachable(values_of(root))) - set(known)
     return sum(len(graph.sums[node]) for node in new if node in graph.sums)
 
 
-def _alive(graph: Graph, made: Sequence[Root]) -> int:
-    """The most nodes alive at a time, where the roots are made one after another."""
-    order = graph.reachable(node for root in made for node in _values(root))
+def alive(graph: Graph, nodes: Iterable[Node]) -> int:
+    """The most values alive at a time, where these are made one after another."""
+    order = graph.reachable(nodes)
     place = {node: k for k, node in enumerate(order)}
     last = dict(place)
     for node, pairs in graph.sums.items():
@@ -300,11 +314,11 @@ def _alive(graph: Graph, made: Sequence[Root]) -> int:
     ends = [0] * (len(order) + 1)
     for node in order:
         ends[last[node]] += node not in graph.constants
-    alive = most = 0
+    now = most = 0
     for k, node in enumerate(order):
-        alive += node not in graph.constants
-        most = max(most, alive)
-        alive -= ends[k]
+        now += node not in graph.constants
+        most = max(most, now)
+        now -= ends[k]
     return most
 
 
