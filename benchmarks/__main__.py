@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import schur
-from benchmarks import latency
+from benchmarks import device, latency
 from benchmarks.potentials import measure as potentials
 from benchmarks.potentials.catalogue import CONTENDERS as POTENTIAL_CONTENDERS
 from benchmarks.potentials.catalogue import PASSES as POTENTIAL_PASSES
@@ -38,7 +38,8 @@ def main() -> None:
     """Parse, measure case by case, print each table as it comes, write the JSON at the end."""
     parser = _parser()
     options = parser.parse_args()
-    _refuse_unknown(parser, options.workloads, NAMES)
+    names = NAMES if options.device == "cpu" else list(WORKLOADS)
+    _refuse_unknown(parser, options.workloads, names)
     _refuse_unknown(parser, options.contenders or [], [*CONTENDERS, *POTENTIAL_CONTENDERS])
     if options.list:
         for name in WORKLOADS:
@@ -48,10 +49,12 @@ def main() -> None:
             print(f"{name}  {title}: {', '.join(case.name for case in cases)}")
         print(f"W12  {latency.TITLE}: {', '.join(latency.MOLECULES)}")
         return
+    if (reason := device.lacking(options.device)) is not None:
+        parser.error(reason)
     report: dict[str, Any] = {"machine": machine(), "results": []}
     print("  ".join(f"{key} {value}" for key, value in report["machine"]["versions"].items()))
     print(f"{report['machine']['processor']}, {report['machine']['cores']} cores")
-    for name in options.workloads or NAMES:
+    for name in options.workloads or names:
         for line, results in measured(name, options):
             report["results"] += results
             print("\n" + line, flush=True)
@@ -64,6 +67,7 @@ def measured(name: str, options: argparse.Namespace) -> Iterator[tuple[str, list
     for dtype, threads in product(options.dtype, options.threads):
         count = len(os.sched_getaffinity(0)) if threads == "all" else int(threads)
         asked = {"workload": name, "dtype": dtype, "threads": count, "repeats": options.repeats}
+        asked["device"] = options.device
         if name == "W12":
             found = measure_latency(asked, options)
             failed = [result["failed"] for result in found if "failed" in result]
@@ -72,7 +76,7 @@ def measured(name: str, options: argparse.Namespace) -> Iterator[tuple[str, list
         if name in POTENTIALS:
             yield from measure_potentials(asked, options)
             continue
-        for case in workload(name).cases:
+        for case in workload(name, options.device).cases:
             if not options.cases or case.name in options.cases:
                 result = measure(asked, case, options)
                 yield result.get("failed") or table(result), [result]
@@ -110,7 +114,7 @@ def measure(asked: dict[str, Any], case: Case, options: argparse.Namespace) -> d
     spec = asked | {
         "what": "time",
         "case": case.name,
-        "title": workload(asked["workload"]).title,
+        "title": workload(asked["workload"], asked["device"]).title,
         "passes": [what for what in PASSES if what in options.passes],
         "contenders": chosen,
     }
@@ -173,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="print the workloads and their cases")
     add("--cases", nargs="+", help="only the cases of these names")
     add("--dtype", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
+    add("--device", default="cpu", choices=device.DEVICES, help="cuda: W1 to W9, in larger sizes")
     add("--threads", nargs="+", default=["1", "all"], help="numbers, or all")
     every = [*PASSES, *POTENTIAL_PASSES]
     add("--passes", nargs="+", default=every, choices=every)

@@ -25,8 +25,9 @@ def _measured(spec: dict[str, Any]) -> dict[str, Any]:
     from benchmarks import measure
     from benchmarks.workloads.catalogue import workload
 
-    measure.limit_resources(spec["threads"])
-    case = next(c for c in workload(spec["workload"]).cases if c.name == spec["case"])
+    measure.limit_resources(spec["threads"], spec["device"])
+    cases = workload(spec["workload"], spec["device"]).cases
+    case = next(each for each in cases if each.name == spec["case"])
     return (
         measure.peak_memory(case, spec)
         if spec["what"] == "memory"

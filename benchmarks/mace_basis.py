@@ -36,7 +36,8 @@ def _chains(parts: list[Part], degree: int) -> list[list[tuple[int, int, torch.T
 
 def dense_bases(problem: Problem) -> list[list[torch.Tensor]]:
     """For each output irrep and degree the dense tensor (2l+1, S, ..., S, paths)."""
-    chains = _chains(parse(problem.settings["in"]), problem.settings["degree"])
+    with torch.device("cpu"):
+        chains = _chains(parse(problem.settings["in"]), problem.settings["degree"])
     return [
         [
             torch.stack([t for *irrep, t in chain if irrep == [part.l, part.p]], dim=-1)

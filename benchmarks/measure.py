@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import device
+from benchmarks.operations import operations
 from benchmarks.problem import Contender, NotPossible, Reference
 from benchmarks.workload import Case
 
@@ -33,6 +35,7 @@ def time_case(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Every contender of one case in one process, pass by pass, taking turns."""
     problem = case.problem()
     reference, missing = attempt(lambda: case.exact(problem))
+    device.use(spec["device"])
     rows: dict[str, dict[str, Any]] = {}
     ready: dict[str, Contender] = {}
     for name in spec["contenders"]:
@@ -51,13 +54,26 @@ def time_case(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
             rows[name]["passes"][what].update(
                 median_s=statistics.median(seconds), fastest_s=min(seconds), all_s=seconds
             )
-    return {"contenders": rows, "reference": missing or case.reference}
+        for name, contender in able.items() if device.is_gpu() else ():
+            rows[name]["passes"][what]["bytes"] = contender.bytes_held(what)[0]
+    copied = device.copied_a_second()
+    return {
+        "contenders": rows,
+        "reference": missing or case.reference,
+        "copied_a_second": copied,
+        "operations": operations(spec["workload"], case.name, problem) if copied else {},
+    }
+
+
+def _done(contender: Contender, what: str) -> None:
+    contender.run(what)
+    device.wait()
 
 
 def _check(contender: Contender, what: str, reference: Reference | None, row: Any) -> bool:
     """Run once, which compiles, and again for the error; whether the pass can be timed."""
     start = time.perf_counter()
-    reason = attempt(lambda: contender.run(what))[1]
+    reason = attempt(lambda: _done(contender, what))[1]
     entry = {"first_s": time.perf_counter() - start, "reason": reason}
     row["passes"][what] = entry
     if reason is not None:
@@ -80,6 +96,7 @@ def _in_turn(
             gc.collect()
             start = time.perf_counter()
             done = contender.run(what)
+            device.wait()
             seconds[name].append(time.perf_counter() - start)
             del done
     return seconds
@@ -96,8 +113,9 @@ def peak_memory(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
     if reason is not None:
         return {"reason": reason}
     problem = case.problem()
+    device.use(spec["device"])
     gc.collect()
-    before = _resident("VmRSS")
+    before = 0 if device.is_gpu() else _resident("VmRSS")
     contender, reason = attempt(lambda: case.build(name, problem, spec["dtype"]))
     if reason is not None:
         return {"reason": reason}
@@ -107,15 +125,22 @@ def peak_memory(case: Case, spec: Mapping[str, Any]) -> dict[str, Any]:
         if reason is not None:
             found[what] = {"reason": reason}
             continue
-        gc.collect()
-        _forget_peak()
-        done = contender.run(what)
-        peak = _resident("VmHWM") - before
-        del done
+        peak = _peak(contender, what) - before
         least, idle = contender.bytes_held(what)
         peak -= idle
         found[what] = {"peak_bytes": peak, "held_bytes": least, "ratio": peak / least}
     return found
+
+
+def _peak(contender: Contender, what: str) -> int:
+    if device.is_gpu():
+        return device.gpu_peak(lambda: contender.run(what))
+    gc.collect()
+    _forget_peak()
+    done = contender.run(what)
+    peak = _resident("VmHWM")
+    del done
+    return peak
 
 
 def _forget_peak() -> None:
@@ -130,13 +155,14 @@ def _resident(field: str) -> int:
     raise OSError(f"no {field} in /proc/self/status")
 
 
-def limit_resources(threads: int) -> None:
+def limit_resources(threads: int, where: str) -> None:
     """Tell torch its threads, and keep this process from taking all of the memory.
 
     A contender that needs more than there is then fails alone, and is reported.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    resource.setrlimit(resource.RLIMIT_AS, (int(0.7 * memory), resource.RLIM_INFINITY))
+    if where == "cpu":  # a GPU's driver reserves far more addresses than there is memory
+        resource.setrlimit(resource.RLIMIT_AS, (int(0.7 * memory), resource.RLIM_INFINITY))
     import torch
 
     torch.set_num_threads(threads)

@@ -12,17 +12,24 @@ def table(result: Mapping[str, Any]) -> str:
     """One case: for each contender times, how many times slower it is, error, memory, compile.
 
     A multiplier such as `x12.3` is the contender's time over that of the first one listed; `~`
-    marks a median of fewer than seven runs.
+    marks a median of fewer than seven runs. On a GPU `% of copy` is what must cross its memory at
+    least, in percent of what a copy within that memory moves in the same time.
     """
     passes: Sequence[str] = result["passes"]
     header = ["", *(f"{HEADINGS[w]} ms" for w in passes), "error", "peak MB", "of least", "first s"]
+    copied = result.get("copied_a_second")
+    header += ["% of copy"] if copied else []
     lines, notes = [header], []
     first = next(iter(result["contenders"]))
     for name, row in result["contenders"].items():
         cells = [_time(result, name, what, first) for what in passes]
-        lines.append([name, *cells, _error(row), *_memory(row, passes), _first(row)])
+        share = [_of_copy(row, passes, copied)] if copied else []
+        lines.append([name, *cells, _error(row), *_memory(row, passes), _first(row), *share])
         reasons = {row.get("reason"), *(entry.get("reason") for entry in row["passes"].values())}
         notes += [f"  {name}: {reason}" for reason in sorted(filter(None, reasons))]
+    if result.get("operations"):
+        counts = "/".join(f"{result['operations'][what] / 1e9:.3g}" for what in passes)
+        notes.append(f"  operations with every term multiplied out: {counts} G")
     title = f"{result['workload']} {result['case']}".strip()
     head = f"{title} | {result['dtype']} | {result['threads']} thread(s) | {result['title']}"
     return "\n".join([head, *_aligned(lines), *notes])
@@ -66,6 +73,15 @@ def _memory(row: Mapping[str, Any], passes: Sequence[str]) -> tuple[str, str]:
     peaks = "/".join(f"{e['peak_bytes'] / 1e6:.0f}" if "peak_bytes" in e else "-" for e in entries)
     ratios = "/".join(f"{e['ratio']:.2g}" if "ratio" in e else "-" for e in entries)
     return peaks, ratios
+
+
+def _of_copy(row: Mapping[str, Any], passes: Sequence[str], copied: float) -> str:
+    entries = [row["passes"].get(what, {}) for what in passes]
+    shares = [
+        f"{100 * entry['bytes'] / entry['median_s'] / copied:.0f}" if "median_s" in entry else "-"
+        for entry in entries
+    ]
+    return "/".join(shares) if row["passes"] else "-"
 
 
 def _first(row: Mapping[str, Any]) -> str:

@@ -82,4 +82,4 @@ class TorchContender(Contender):
         return torch.tensor(np.ascontiguousarray(native), dtype=self.dtype)
 
     def _canonical(self, name: str, x: torch.Tensor) -> np.ndarray:
-        return self.layouts.get(name, AS_IT_IS).to_canonical(x.detach().double().numpy())
+        return self.layouts.get(name, AS_IT_IS).to_canonical(x.detach().double().cpu().numpy())

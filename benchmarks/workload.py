@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
+from benchmarks import device
 from benchmarks.problem import Contender, NotPossible, Problem, Reference
 
 # contender -> (module that adapts it, prefix of its builders there)
@@ -20,6 +21,9 @@ CONTENDERS = {
     "dense (as MACE)": ("benchmarks.peers.plain_torch", "dense_"),
     "bare matmul": ("benchmarks.peers.plain_torch", "bare_"),
 }
+
+# Adapters that put their arrays on the CPU.
+CPU_ONLY = ("e3nn-jax", "sphericart")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Case:
         Raises:
             NotPossible: if its package is not installed or cannot do this problem.
         """
+        if device.is_gpu() and contender in CPU_ONLY:
+            raise NotPossible("is measured on a CPU only")
         builder = getattr(self.adapter(contender), CONTENDERS[contender][1] + self.builder, None)
         if builder is None:
             raise NotPossible("has no such function")

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from benchmarks import references
+from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.irreps import channelwise, dim, parse
 from benchmarks.mace_basis import dense_bases
 from benchmarks.measure import time_case
+from benchmarks.operations import operations
 from benchmarks.potentials import measure as potentials
 from benchmarks.potentials.catalogue import CONTENDERS as CONTENDERS_OF_POTENTIALS
 from benchmarks.potentials.catalogue import POTENTIALS, PotentialCase
@@ -24,6 +26,7 @@ from benchmarks.torch_contender import TorchContender
 from benchmarks.workload import CONTENDERS, Case
 from benchmarks.workloads import channelwise as shapes
 from benchmarks.workloads import graphs, nodes, simple
+from benchmarks.workloads.catalogue import workload
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,41 @@ def test_diamond_has_the_stated_neighbours_and_sorted_edges() -> None:
     assert np.all(np.bincount(sender) == 158)
     assert np.all(np.bincount(receiver) == 158)
     assert np.all(np.diff(receiver) >= 0)
+
+
+def test_sizes_on_a_gpu() -> None:
+    count, sender, receiver = graphs.diamond(5)
+    assert (count, len(sender)) == (1_000, 158_000)
+    assert np.all(np.bincount(sender) == 158) and np.all(np.bincount(receiver) == 158)
+    for name, size in (("W2", "50000 rows"), ("W5", "50000 rows"), ("W8", "5000 nodes")):
+        assert size in workload(name, "cuda").title
+    assert workload("W9", "cuda").title == workload("W9").title
+
+
+def test_without_a_gpu_the_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "W2", "--device", "cuda"])
+    with pytest.raises(SystemExit):
+        benchmarks_main()
+    assert "torch sees no GPU" in capsys.readouterr().err
+
+
+def test_shares_of_the_copy_bandwidth() -> None:
+    """Half a gigabyte in a millisecond is half of what a copy at a terabyte a second moves."""
+    entry = {"median_s": 1e-3, "all_s": [1e-3] * 7, "bytes": 5e8, "first_s": 0.0}
+    row = {"construct_s": 0.0, "reason": None, "passes": {"F": entry}}
+    result = {"workload": "W2", "case": "", "dtype": "float32", "threads": 1, "title": "product"}
+    result |= {"passes": ["F"], "contenders": {"schur": row}, "copied_a_second": 1e12}
+    found = table(result | {"operations": {"F": 2_000_000_000}})
+    assert "% of copy" in found and "50" in found.splitlines()[2] and "2 G" in found
+
+
+def test_operations_grow_with_the_derivatives() -> None:
+    counted = operations("W3", "", shapes.problem(shapes.SHAPES["W3"], 2))
+    assert 0 < counted["F"] < counted["FB"] < counted["FBB"]
+    assert operations("W1", "l<=3", simple.harmonics_problem(1)) == {}
 
 
 def small(kind: str) -> tuple[Problem, str, str]:
@@ -103,7 +141,8 @@ def test_one_case_makes_a_table_that_fits() -> None:
     case = Case("l<=3", lambda: problem, builder, ("schur", "e3nn", "bare matmul"),
                 "benchmarks.references.harmonics")  # fmt: skip
     spec = {"passes": PASSES, "contenders": case.contenders, "dtype": "float32", "repeats": 1}
-    known = {"workload": "W1", "case": case.name, "threads": 1, "title": "harmonics"}
+    spec |= {"device": "cpu", "workload": "W1"}
+    known = {"case": case.name, "threads": 1, "title": "harmonics"}
     found = table(spec | known | time_case(case, spec))
     assert max(len(line) for line in found.splitlines()) <= 100
     assert "bare matmul: has no such function" in found

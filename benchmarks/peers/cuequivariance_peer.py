@@ -1,4 +1,4 @@
-"""cuequivariance without a GPU: its "naive" method, in its own layout (`ir_mul`)."""
+"""cuequivariance in its own layout (`ir_mul`): "naive" on a CPU, on a GPU as it chooses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.func import functional_call
 
+from benchmarks import device
 from benchmarks.irreps import Part, parse
 from benchmarks.irreps import channelwise as channelwise_paths
 from benchmarks.layouts import basis_change, channel_blocks, components_first
@@ -24,6 +25,10 @@ def _irreps(parts: list[Part]) -> cue.Irreps:
     return cue.Irreps("O3", [(part.multiplicity, cue.O3(part.l, part.p)) for part in parts])
 
 
+def _method() -> str | None:
+    return None if device.is_gpu() else "naive"
+
+
 def channelwise(problem: Problem, dtype: str) -> TorchContender:
     shape = problem.settings["shape"]
     in1, in2, out = parse(shape.in1), parse(shape.in2), parse(shape.out)
@@ -34,7 +39,7 @@ def channelwise(problem: Problem, dtype: str) -> TorchContender:
         layout=cue.ir_mul,
         shared_weights=False,
         internal_weights=False,
-        method="naive",
+        method=_method(),
         math_dtype=DTYPES[dtype],
     )
     blocks = [path.out for path in channelwise_paths(in1, in2, out)]
@@ -68,7 +73,7 @@ def fully_connected(problem: Problem, dtype: str) -> TorchContender:
         layout=cue.ir_mul,
         shared_weights=False,
         internal_weights=False,
-        method="naive",
+        method=_method(),
         math_dtype=DTYPES[dtype],
     )
     layouts = {part: components_first(ps) for part, ps in (("x", in1), ("y", in2), ("out", out))}
@@ -78,7 +83,7 @@ def fully_connected(problem: Problem, dtype: str) -> TorchContender:
 def harmonics(problem: Problem, dtype: str) -> TorchContender:
     degrees = list(range(problem.settings["lmax"] + 1))
     function = cuet.SphericalHarmonics(
-        degrees, normalize=True, method="naive", math_dtype=DTYPES[dtype]
+        degrees, normalize=True, method=_method(), math_dtype=DTYPES[dtype]
     )
     # It knows the "component" normalisation only; the factor to "integral" is one number.
     return TorchContender(lambda x: function(x) * 0.28209479177387814, problem, dtype)
@@ -96,7 +101,7 @@ def linear(problem: Problem, dtype: str) -> TorchContender:
         shared_weights=True,
         internal_weights=False,
         math_dtype=DTYPES[dtype],
-        method="naive",
+        method=_method(),
     )
     block = components_first(parts)
     return TorchContender(function, problem, dtype, {"x": block, "out": block})
@@ -131,12 +136,17 @@ def _contraction(
         layout=cue.ir_mul,
         dtype=dtype,
         math_dtype=dtype,
-        method="naive",
+        method=_method(),
     )
 
 
 def _change_from_mace(problem: Problem) -> np.ndarray:
     """Its basis has no redundancy; how MACE's weights read in it, found from values at points."""
+    with torch.device("cpu"):
+        return _from_values(problem)
+
+
+def _from_values(problem: Problem) -> np.ndarray:
     degree = problem.settings["degree"]
     in1, out = (
         [Part(1, part.l, part.p) for part in parse(problem.settings[side])]

@@ -20,7 +20,8 @@ def dense_symmetric_contraction(problem: Problem, dtype: str) -> TorchContender:
     """The contraction of MACE (Batatia et al. 2022, eq. 10-11), one factor after another."""
     channels = parse(problem.settings["in"])[0].multiplicity
     bases = [
-        [basis.to(DTYPES[dtype]) for basis in per_degree] for per_degree in dense_bases(problem)
+        [torch.tensor(basis.numpy(), dtype=DTYPES[dtype]) for basis in per_degree]
+        for per_degree in dense_bases(problem)
     ]
     one_hot = torch.nn.functional.one_hot(
         torch.tensor(problem.indices["species"]), problem.settings["species"]
@@ -89,7 +90,7 @@ class BareLinear(Contender):
         return [*out, *first, *torch.autograd.grad(first, inputs, self.directions)]
 
     def results(self, what: str) -> Results:
-        values = [value.detach().double().numpy() for value in self.run(what)]
+        values = [value.detach().double().cpu().numpy() for value in self.run(what)]
         count = len(self.x)
         found = {"out": self._from_rows(values[:count])}
         for k, name in enumerate(("gradient", "second")[: ("F", "FB", "FBB").index(what)]):

@@ -15,18 +15,21 @@ LATTICE_CONSTANT = 3.567  # Å
 CUTOFF = 6.0  # Å
 
 
-def diamond() -> tuple[int, np.ndarray, np.ndarray]:
-    """2 x 2 x 2 conventional cells: 64 nodes and 10,112 edges, sorted by receiver."""
+def diamond(cells: int = 2) -> tuple[int, np.ndarray, np.ndarray]:
+    """Conventional cells, so many a side, with 8 nodes of 158 edges each, sorted by receiver."""
     corners = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]])
     cell = np.concatenate([corners, corners + 1]) / 4
-    shifts = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
+    shifts = np.stack(np.meshgrid(*[np.arange(cells)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
     positions = (cell + shifts).reshape(-1, 3) * LATTICE_CONSTANT
-    length = 2 * LATTICE_CONSTANT
+    length = cells * LATTICE_CONSTANT
     images = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    apart = positions[None, :, None] + images * length - positions[:, None, None]
-    distance = np.linalg.norm(apart, axis=-1)
-    receiver, sender, _ = np.nonzero((distance < CUTOFF) & (distance > 1e-9))
-    return len(positions), sender, receiver
+    receivers, senders = [], []
+    for node, position in enumerate(positions):
+        distance = np.linalg.norm(positions[:, None] + images * length - position, axis=-1)
+        sender, _ = np.nonzero((distance < CUTOFF) & (distance > 1e-9))
+        senders.append(sender)
+        receivers.append(np.full(len(sender), node))
+    return len(positions), np.concatenate(senders), np.concatenate(receivers)
 
 
 def random_graph(nodes: int = 512, neighbours: int = 64) -> tuple[int, np.ndarray, np.ndarray]:
@@ -35,8 +38,8 @@ def random_graph(nodes: int = 512, neighbours: int = 64) -> tuple[int, np.ndarra
     return nodes, sender, np.repeat(np.arange(nodes), neighbours)
 
 
-def on_graph(shape: str, graph: str) -> Problem:
-    nodes, sender, receiver = random_graph() if graph == "random" else diamond()
+def on_graph(shape: str, graph: str, cells: int = 2) -> Problem:
+    nodes, sender, receiver = random_graph() if graph == "random" else diamond(cells)
     if graph == "shuffled":
         order = np.random.default_rng(4).permutation(len(sender))
         sender, receiver = sender[order], receiver[order]
@@ -44,12 +47,12 @@ def on_graph(shape: str, graph: str) -> Problem:
     return replace(bare, indices={"sender": sender, "receiver": receiver})
 
 
-def workload() -> Workload:
+def workload(cells: int = 2) -> Workload:
     """Everyone on the sorted diamond; elsewhere the reference peer, which scales as the others."""
     cases = tuple(
         Case(
             f"{shape} {graph}",
-            partial(on_graph, shape, graph),
+            partial(on_graph, shape, graph, cells),
             "channelwise",
             CONTENDERS if graph == "sorted" else ("schur", "e3nn"),
             REFERENCE,

@@ -15,12 +15,14 @@ import torch
 from message import NODES, SIZES, edges, message_program, operands  # pyright: ignore
 from torch import Tensor, nn
 
-from schur.engine import Routine, Sorted
+from schur.engine import Routine, Sorted, triton_backend
 from schur.engine.routine import Backend
 from schur.errors import IndexRangeError
 
 PROGRAM = message_program()
 BACKENDS: list[Backend] = ["torch", "c"]
+# Triton, in its interpreter, where it is installed.
+SERVED: list[Backend] = [*BACKENDS, "triton"] if triton_backend.missing() is None else BACKENDS
 # Compiled graphs add up in other orders: some hundred roundings of numbers of some tens.
 CLOSE = 1e3 * torch.finfo(torch.float64).eps
 
@@ -71,7 +73,7 @@ def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=CLOSE, atol=CLOSE * float(b.abs().max()))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", SERVED)
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compile_without_graph_breaks(backend: Backend, dynamic: bool) -> None:
     torch._dynamo.reset()
@@ -115,7 +117,7 @@ def test_compiled_graphs_check_indices(backend: Backend, bad: int) -> None:
             both(compiled, wrong)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", SERVED)
 def test_export(backend: Backend) -> None:
     """An exported program runs, is saved and loaded, with other numbers of edges and nodes."""
     module = Message(backend)

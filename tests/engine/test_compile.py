@@ -19,6 +19,7 @@ from schur.engine.routine import Backend
 from schur.errors import BackendError
 
 from .message import NODES, SIZES, edges, message_program, operands
+from .served import TRITON
 
 PROGRAM = message_program()
 BACKENDS: list[Backend] = ["torch", "c"]
@@ -89,7 +90,7 @@ def test_grad_jvp_vjp_and_hessian(backend: Backend) -> None:
     assert_same([pull(torch.ones((), dtype=torch.float64))[0]], [expected])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [*BACKENDS, TRITON])
 def test_forward_mode(backend: Backend) -> None:
     """Dual numbers, also where an output does not move with the operand that does."""
     values = operands()

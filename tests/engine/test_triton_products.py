@@ -30,7 +30,9 @@ from .served import needs_triton
 
 pytestmark = needs_triton
 
-REP, SH = Irreps("3x0e+3x1o"), Irreps("0e+1o")
+REP, SH = Irreps("2x0e+2x1o"), Irreps("0e+1o")
+# Both number types, without doing everything twice: the interpreter is slow.
+DTYPES = {0: torch.float64, 1: torch.float32, 2: torch.float64}
 
 
 def _channelwise() -> Program:
@@ -39,7 +41,7 @@ def _channelwise() -> Program:
 
 
 def _fully_connected(weight: Literal["row", "shared"]) -> Program:
-    rep1, rep2, out = Irreps("2x0e+3x1o"), Irreps("2x0e+1x1o"), Irreps("3x0e+2x1o")
+    rep1, rep2, out = Irreps("2x0e+1x1o"), Irreps("1x0e+2x1o"), Irreps("1x0e+2x1o")
     paths = normalised(rep1, rep2, out, fully_connected(rep1, rep2, out))
     return tensor_product(rep1, rep2, out, paths, Placement(weight=weight))
 
@@ -70,9 +72,4 @@ FAMILIES: dict[str, Callable[[], Program]] = {
 @pytest.mark.parametrize("order", [0, 1, 2])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_products(family: str, order: int) -> None:
-    assert_agrees_with_oracle(FAMILIES[family](), "triton", rows=3, order=order)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_products_in_single_precision(family: str) -> None:
-    assert_agrees_with_oracle(FAMILIES[family](), "triton", torch.float32, rows=3, order=1)
+    assert_agrees_with_oracle(FAMILIES[family](), "triton", DTYPES[order], rows=3, order=order)

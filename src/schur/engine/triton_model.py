@@ -47,7 +47,9 @@ def candidates(program: Program, dtype: str) -> list[Budget]:
         if shape in seen:
             continue
         seen.append(shape)
-        seconds[budget] = sum(_seconds(each, _BYTES[dtype], words) for each in launches)
+        seconds[budget] = sum(
+            (_seconds(each, _BYTES[dtype], words) for each in launches), start=0.0
+        )
     return sorted(seconds, key=lambda budget: seconds[budget])
 
 
@@ -58,7 +60,8 @@ def budget(program: Program, dtype: str) -> Budget:
 
 def _seconds(launches: Launches, size: int, words: int) -> float:
     """Of a row in all kernels of a pass."""
-    return sum(_of_kernel(kernel, launches.blocks, size, words) for kernel in launches.kernels)
+    parts = (_of_kernel(kernel, launches.blocks, size, words) for kernel in launches.kernels)
+    return sum(parts, start=0.0)
 
 
 def _of_kernel(kernel: Kernel, blocks: int, size: int, words: int) -> float:
