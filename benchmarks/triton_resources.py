@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Resources:
 
 
 def main() -> None:
-    """Print one line for each workload, derivative and device."""
+    """Print one line for each workload and derivative."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="W", help=", ".join(PROGRAMS))
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS)
@@ -45,24 +46,29 @@ def main() -> None:
         sys.exit(f"nothing to compile with: {reason}")
     if triton_backend.INTERPRETED:
         sys.exit("TRITON_INTERPRET is set: unset it, the interpreter compiles nothing")
-    print("| workload | pass | device | kernels | registers | spilled bytes | shared bytes | s |")
-    print("|---|---|---|--:|--:|--:|--:|--:|")
+    devices = " / ".join(f"sm_{capability}" for capability in options.capability)
+    print(f"{options.dtype}, {devices}\n")
+    print("| workload | pass | kernels | registers | spilled bytes | shared bytes | s |")
+    print("|---|---|--:|--:|--:|--:|--:|")
     for name in options.workloads or PROGRAMS:
         for order in options.orders:
             made = program(name, order)
-            for capability in options.capability:
-                print(line(name, order, capability, made, options.dtype), flush=True)
+            found = [resources(made, options.dtype, each) for each in options.capability]
+            print(line(name, order, found), flush=True)
 
 
-def line(name: str, order: str, capability: int, made: Program, dtype: str) -> str:
-    """What the kernels of a program take, most of any of them."""
-    found = resources(made, dtype, capability)
+def line(name: str, order: str, found: Sequence[Sequence[Resources]]) -> str:
+    """What the kernels of a program take, most of any of them, for one device after another."""
     numbers = [
-        *(len(found), max(each.registers for each in found)),
-        *(max(each.spilled for each in found), max(each.shared for each in found)),
-        f"{sum(each.seconds for each in found):.1f}",
+        (
+            *(max(each.registers for each in kernels), max(each.spilled for each in kernels)),
+            max(each.shared for each in kernels),
+            f"{sum(each.seconds for each in kernels):.1f}",
+        )
+        for kernels in found
     ]
-    return f"| {name} | {order} | sm_{capability} | {' | '.join(map(str, numbers))} |"
+    columns = [" / ".join(map(str, column)) for column in zip(*numbers, strict=True)]
+    return f"| {name} | {order} | {len(found[0])} | {' | '.join(columns)} |"
 
 
 def resources(made: Program, dtype: str, capability: int) -> list[Resources]:

@@ -243,7 +243,7 @@ def test_refusals_say_why(
 
 def test_auto_takes_triton_on_a_gpu() -> None:
     """Asked with a tensor without memory: this machine may have no such device."""
-    lacking = dict.fromkeys(("c", "triton"))
+    lacking: dict[str, str | None] = {"c": None, "triton": None}
     with FakeTensorMode():
         for dtype, expected in (
             (torch.float32, "triton or torch"),
