@@ -91,10 +91,12 @@ def test_repeats_bit_for_bit_and_leaves_global_seeds_alone() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 6, 17, 60])
-@pytest.mark.parametrize("amsgrad", [False, True])
-def test_resumes_exactly(tmp_path: Path, steps: int, amsgrad: bool) -> None:
+@pytest.mark.parametrize(
+    "optimiser", [{}, {"optimiser": "adamw"}, {"optimiser": "adamw", "amsgrad": True}]
+)
+def test_resumes_exactly(tmp_path: Path, steps: int, optimiser: dict[str, Any]) -> None:
     """Stopped by Ctrl-C in an epoch or between two, the run ends in the same bits."""
-    config = settings(amsgrad=amsgrad)
+    config = settings(**optimiser)
     whole, outcome = train(config)
     _, stopped = train(config, tmp_path, reporter=StopsAfter(steps))
     assert stopped.reason == "interrupted" and stopped.steps == steps

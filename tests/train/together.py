@@ -24,7 +24,7 @@ BASE = {"epochs": 12, "batch_size": 13, "learning_rate": 0.05, "ema_decay": 0.9}
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
-    "clipped": {"clip_norm": 0.1, "weight_decay": 0.1, "amsgrad": True},
+    "clipped": {"clip_norm": 0.1, "weight_decay": 0.1, "optimiser": "adamw", "amsgrad": True},
     "early stop": {"epochs": 500, "patience": 3, "learning_rate": 3.0, "schedule": "constant"},
     "time limit": {"epochs": 10**6, "time_limit": 0.3},
 }

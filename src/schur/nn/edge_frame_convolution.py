@@ -89,6 +89,7 @@ class EdgeFrameConvolution(torch.nn.Module):
             self.back = Routine(self.product.out_of_frames, backend)
             self.mixing = frame_mixing(self.product)
             self.weight = torch.nn.Parameter(torch.randn(self.weight_numel))
+            self.weight_shapes = self.product.weight_shapes
         else:
             self.routine = Routine(self.product.program, backend)
             self.register_parameter("weight", None)

@@ -106,6 +106,11 @@ class Linear(torch.nn.Module):
             else:
                 self.register_parameter(name, None)
 
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Channels in and out of each path, in the order of the weights."""
+        return tuple((path.mul_in, path.mul_out) for path in self.blocks.paths)
+
     def forward(
         self,
         x: Shaped[Tensor, "..."] | GeometricTensor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -82,6 +83,9 @@ class SymmetricContraction(torch.nn.Module):
         ]
         flat = [part.flatten(len(lead)) for part in start]
         self.weight = torch.nn.Parameter(torch.cat(flat, -1))
+        # Paths by channels; the blocks differ in their paths only.
+        channels = prod(blocks[0].channels)
+        self.weight_shapes = ((self.weight_numel // channels, channels),)
 
     def forward(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -90,6 +91,12 @@ class TensorProduct(torch.nn.Module):
         self.weight_numel = sum(torch.Size(shape).numel() for shape in weighted)
         self.shared_weights, self.internal_weights = weight_policy(
             shared_weights, internal_weights, bool(weighted)
+        )
+        # The channels that come out of a path are the columns.
+        self.weight_shapes = tuple(
+            (prod(line.path_shape[:-1]), line.path_shape[-1])
+            for line in self.instructions
+            if line.has_weight
         )
         program = tensor_product(
             self.rep_in1,

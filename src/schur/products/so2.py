@@ -121,6 +121,15 @@ class SO2Product:
         return tuple(found)
 
     @property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each matrix that the weights hold, in turn; channels in and out."""
+        return tuple(
+            (prod(block.channels[:-1]), block.channels[-1])
+            for block in self._weight_blocks
+            for _ in range(block.components)
+        )
+
+    @property
     def _weight_blocks(self) -> tuple[Block, ...]:
         return _weight_blocks(self.rep_in1, self.rep_out, self.pairs, self.connection)
 

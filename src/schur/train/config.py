@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class TrainingConfig(BaseModel):
@@ -23,7 +23,9 @@ class TrainingConfig(BaseModel):
         schedule: shape of the fall.
         warmup: fraction of the run in which the rate rises.
         final_rate: last rate as a fraction of the peak.
-        weight_decay, beta1, beta2, amsgrad: of AdamW (Loshchilov & Hutter 2019).
+        optimiser: `"soap"` (see `schur.train.Soap`) or `"adamw"` (Loshchilov & Hutter 2019).
+        weight_decay, beta1, beta2: of either.
+        amsgrad: of AdamW alone.
         clip_norm: largest norm of the gradient.
         clip_ratio: largest norm of the gradient as a multiple of its running mean over some fifty
             steps; one batch in thousands has a gradient that would throw the parameters away.
@@ -45,6 +47,7 @@ class TrainingConfig(BaseModel):
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     warmup: float = Field(default=0.01, ge=0, lt=1)
     final_rate: float = Field(default=0.001, ge=0, le=1)
+    optimiser: Literal["soap", "adamw"] = "soap"
     weight_decay: float = Field(default=0.0, ge=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -57,3 +60,12 @@ class TrainingConfig(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     dtype: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _amsgrad_is_of_adamw(self) -> TrainingConfig:
+        if self.amsgrad and self.optimiser != "adamw":
+            raise ValueError(
+                f"amsgrad is a variant of AdamW, and the optimiser is {self.optimiser}; "
+                'set optimiser to "adamw", or leave amsgrad out'
+            )
+        return self

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, schedule, clipping, averages, checkpoints, a clock."""
+"""The training loop: optimiser, schedule, clipping, averages, checkpoints, a clock."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .interrupt import StopRequest, stop_on_interrupt
 from .processes import Processes
 from .progress import Reporter, Silent
 from .schedule import Budget, late_fraction, rate_factor
+from .soap import Soap
 from .task import BatchT, Task
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -86,14 +87,7 @@ class Trainer(Generic[BatchT]):
         self.reporter = Silent() if reporter is None else reporter
         settings = config.model_dump(exclude={"time_limit"})
         self.state = RunState(fingerprint={**settings, **(fingerprint or {})})
-        self.optimiser = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            amsgrad=config.amsgrad,
-            fused=True,
-        )
+        self.optimiser = _optimiser(model, config)
         self.processes.copy_from_leader(model)
         self.average = AveragedParameters(model, config.ema_decay)
         self.best: dict[str, Tensor] = self.average.state()
@@ -286,3 +280,17 @@ class Trainer(Generic[BatchT]):
                 expected=f"one {CHECKPOINT} that all can read",
                 remedy="write to a folder that all machines share",
             )
+
+
+def _optimiser(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    betas, decay = (config.beta1, config.beta2), config.weight_decay
+    if config.optimiser == "soap":
+        return Soap(model, config.learning_rate, betas, weight_decay=decay)
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=config.learning_rate,
+        betas=betas,
+        weight_decay=decay,
+        amsgrad=config.amsgrad,
+        fused=True,
+    )
