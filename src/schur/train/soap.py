@@ -185,7 +185,7 @@ def _begin(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> None:
         state[side] = (1 - settings["basis_beta"]) * product
         basis = torch.eye(len(product[0])).to(product).expand_as(product)
         for _ in range(_FIRST_ITERATIONS):
-            basis = _iterated(product, basis)
+            basis, _ = _iterated(product, basis)
         state[f"{side} basis"] = basis
 
 
@@ -194,26 +194,32 @@ def _follow(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> None:
     for side, product in (("left", gradient @ gradient.mT), ("right", gradient.mT @ gradient)):
         state[side].lerp_(product, 1 - settings["basis_beta"])
     if "steps" in state and int(state["steps"]) % settings["basis_every"] == 0:
-        left, right = (_turn(state, side) for side in ("left", "right"))
-        # The first moment is linear in the gradient. The second goes over as that of numbers
-        # which do not depend on each other.
+        left, rows = _turn(state, "left")
+        right, columns = _turn(state, "right")
+        # The first moment is linear in the gradient. The second has no exact image; vectors
+        # move little from one time to the next, and it stays with them.
         state["first"] = left.mT @ state["first"] @ right
-        state["second"] = left.square().mT @ state["second"] @ right.square()
+        second = state["second"]
+        second = second.gather(-2, rows[:, :, None].expand_as(second))
+        state["second"] = second.gather(-1, columns[:, None, :].expand_as(second))
 
 
-def _turn(state: _Part, side: str) -> Tensor:
-    """One step of a basis; what turns the old one into the new one."""
+def _turn(state: _Part, side: str) -> tuple[Tensor, Tensor]:
+    """One step of a basis; what turns the old one into the new one, and the order taken."""
     old = state[f"{side} basis"]
-    new = state[f"{side} basis"] = _iterated(state[side], old)
-    return old.mT @ new
+    new, order = _iterated(state[side], old)
+    state[f"{side} basis"] = new
+    return old.mT @ new, order
 
 
-def _iterated(gram: Tensor, basis: Tensor) -> Tensor:
+def _iterated(gram: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     """An orthogonal iteration, which leaves alone what no gradient has reached.
 
-    A small multiple of one is added to L. Without it rounding errors would choose the vectors
-    that L sends to zero, and a run with its sums in another order would take another path.
+    The vectors are sorted by the size of the gradients along them and converge in that order. A
+    small multiple of one is added to L: without it rounding errors would choose the vectors that
+    L sends to zero, and a run with its sums in another order would take another path.
     """
     mean = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
     image = torch.baddbmm(_SHIFT * mean * basis, gram, basis)
-    return torch.linalg.qr(image).Q
+    order = torch.argsort((basis * image).sum(-2), dim=-1, descending=True, stable=True)
+    return torch.linalg.qr(image.gather(-1, order[:, None, :].expand_as(image))).Q, order
