@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from schur.errors import NumberError
+from schur.errors import DtypeError, NumberError
 from schur.models.registry import build_model, parse_config
 from schur.nn import FullyConnectedTensorProduct, Linear, SymmetricContraction
 from schur.nn.edge_frame_convolution import EdgeFrameConvolution
@@ -138,32 +138,46 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_every_number_is_in_one_place(layer: Callable[[], nn.Module]) -> None:
     model = layer()
-    counts: dict[Tensor, Tensor] = {p: torch.zeros_like(p) for p in model.parameters()}
-    for place in matrix_places(model):
-        piece = place.of(counts[place.parameter])
-        assert piece.shape == (place.shape[0], *place.size) and max(place.size) <= 128
-        piece += 1
-    for parameter, count in counts.items():
-        is_vector = parameter.ndim == 1 and not hasattr(model, "weight_shapes")
-        assert (count == (0 if is_vector else 1)).all()
+    places = matrix_places(model)
+    found = torch.cat([place.flatten() for place in places.values()])
+    numel = sum(parameter.numel() for parameter in model.parameters())
+    assert torch.equal(found.sort().values, torch.arange(numel))
+    for shape, place in places.items():
+        assert tuple(place.shape[1:]) == shape or not shape
+        assert max(shape, default=0) <= 128 and list(shape) == sorted(shape)
 
 
 def test_the_matrices_of_a_linear_layer_are_its_maps() -> None:
     """A piece, transposed where it is tall, is what takes the channels of its path."""
     layer = Linear("2x0e + 3x1o", "4x0e + 2x1o")
     (weight,) = layer.parameters()
-    scalars, vectors = (place.of(weight.detach())[0] for place in matrix_places(layer))
+    places = matrix_places(layer)
     x = torch.from_numpy(RNG.standard_normal((1, 2))).float()
     padded = torch.cat([x, torch.zeros(1, 9)], 1)
+    scalars = weight.detach()[places[2, 4][0]]
     assert torch.allclose(layer(padded)[:, :4], x @ scalars / 2**0.5, atol=1e-6)
-    assert vectors.shape == (2, 3)
+    assert list(places) == [(2, 4), (2, 3)]
+
+
+def test_shapes_that_do_not_fit() -> None:
+    layer = SymmetricContraction("4x0e", "4x0e", 2)
+    layer.weight_shapes = ((1, 4),)
+    with pytest.raises(ValueError, match="are not 8 weights"):
+        matrix_places(layer)
 
 
 @pytest.mark.parametrize("name", ["mace", "nequip", "escn", "tensornet"])
 def test_the_weights_of_models_are_matrices(name: str) -> None:
     model = build_model(parse_config({"architecture": name}), 2, 2.0, [1, 8])
-    inside = sum(place.shape[0] * place.size[0] * place.size[1] for place in matrix_places(model))
-    assert inside > 0.95 * sum(parameter.numel() for parameter in model.parameters())
+    places = matrix_places(model)
+    total = sum(place.numel() for place in places.values())
+    assert total == sum(parameter.numel() for parameter in model.parameters())
+    assert places.get((), torch.empty(0)).numel() < 0.05 * total
+
+
+def test_parameters_of_two_kinds() -> None:
+    with pytest.raises(DtypeError, match="one dtype on one device"):
+        Soap(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double()))
 
 
 def test_settings_out_of_range() -> None:

@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         },
         "medium": {
             "model": {"hidden": "64x0e + 64x1o", "edge_lmax": 3, "cutoff": 5.0},
-            "training": {"epochs": 500, "batch_size": 5},
+            "training": {"epochs": 350, "batch_size": 5},
         },
         "large": {
             "model": {"hidden": "128x0e + 128x1o", "edge_lmax": 3, "cutoff": 5.0},

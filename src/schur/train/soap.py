@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from schur.errors import NumberError
+from schur.errors import DtypeError, NumberError
 
-from .matrices import MatrixPlace, matrix_places
+from .matrices import matrix_places
 
 _FIRST_ITERATIONS = 10
 # Added to Gram matrices, relative to the mean of their diagonals.
@@ -76,6 +76,12 @@ class Soap(torch.optim.Optimizer):
                 expected="betas in [0, 1) and basis_every >= 1",
             )
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        kinds = {(parameter.dtype, parameter.device) for parameter in trained}
+        if len(kinds) != 1:
+            raise DtypeError(
+                "SOAP needs parameters of one dtype on one device", got=sorted(map(str, kinds))
+            )
+        ((_, device),) = kinds
         settings = {
             "lr": lr,
             "betas": betas,
@@ -85,13 +91,11 @@ class Soap(torch.optim.Optimizer):
             "eps": eps,
         }
         super().__init__(trained, settings)
-        alike: dict[tuple[Any, ...], list[MatrixPlace]] = {}
-        for place in matrix_places(model):
-            kind = place.size, place.parameter.dtype, place.parameter.device
-            alike.setdefault(kind, []).append(place)
-        self._stacks = list(alike.values())
-        inside = {place.parameter for places in self._stacks for place in places}
-        self._vectors = [parameter for parameter in trained if parameter not in inside]
+        places = matrix_places(model)
+        self._shapes = list(places)
+        self._sizes = [place.numel() for place in places.values()]
+        order = torch.cat([place.flatten() for place in places.values()])
+        self._order, self._back = order.to(device), order.argsort().to(device)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -107,18 +111,23 @@ class Soap(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         settings = self.param_groups[0]
-        for places in self._stacks:
-            # A stack's state is kept with its first parameter, which may lead several.
-            state = self.state[places[0].parameter]
-            name = "{}x{}".format(*places[0].size)
-            gradient = torch.cat([place.of(_gradient(place.parameter)) for place in places])
-            step = _decorrelated(gradient, _Part(state, name), settings)
-            lengths = [place.shape[0] for place in places]
-            for place, change in zip(places, step.split(lengths), strict=True):
-                _move(place.of(place.parameter), change, settings)
-        for parameter in self._vectors:
-            part = _Part(self.state[parameter], "vector")
-            _move(parameter, _adam(_gradient(parameter), part, settings), settings)
+        trained: list[Tensor] = settings["params"]
+        flat = torch.cat([_gradient(parameter).flatten() for parameter in trained])
+        parts = flat.index_select(0, self._order).split(self._sizes)
+        changes = []
+        for shape, gradient in zip(self._shapes, parts, strict=True):
+            # All state is kept with the first parameter, as tensors that a checkpoint can hold.
+            state = _Part(self.state[trained[0]], "x".join(map(str, shape)) or "vectors")
+            if shape:
+                gradient = _decorrelated(gradient.view(-1, *shape), state, settings).flatten()
+            else:
+                gradient = _adam(gradient, state, settings)
+            changes.append(gradient)
+        change = torch.cat(changes).index_select(0, self._back).split([p.numel() for p in trained])
+        if settings["weight_decay"]:
+            torch._foreach_mul_(trained, 1 - settings["lr"] * settings["weight_decay"])
+        moves = [part.view_as(parameter) for part, parameter in zip(change, trained, strict=True)]
+        torch._foreach_add_(trained, moves, alpha=-settings["lr"])
         return loss
 
 
@@ -140,13 +149,6 @@ class _Part:
 
 def _gradient(parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-
-
-def _move(target: Tensor, change: Tensor, settings: dict[str, Any]) -> None:
-    decay = 1 - settings["lr"] * settings["weight_decay"]
-    if decay != 1:
-        target.mul_(decay)
-    target.add_(change, alpha=-settings["lr"])
 
 
 def _decorrelated(
