@@ -36,6 +36,8 @@ DTYPES = {torch.float32: "float", torch.float64: "double"}
 _PARTIAL_BYTES = 1 << 26
 # From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
 _STREAM_BYTES = 1 << 24
+# In lanes rows are written a piece at a time, which the caches take badly.
+_STREAM_LANES_BYTES = int(__import__("os").environ.get("SLB", 1 << 22))
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
 
@@ -94,8 +96,10 @@ class _Kernel:
 
     def streams(self, held: ctypes.Array[ctypes.c_void_p], rows: int, itemsize: int) -> bool:
         """Whether outputs go past the caches: they are larger, and lie on whole cache lines."""
-        size = sum(target.size for target in self.rows) * rows * itemsize
-        return size >= _STREAM_BYTES and not any((held[t.slot] or 0) % 64 for t in self.rows)
+        kept = [target for target in self.rows if held[target.slot]]
+        size = sum(target.size for target in kept) * rows * itemsize
+        least = _STREAM_LANES_BYTES if self.lanes else _STREAM_BYTES
+        return size >= least and not any((held[t.slot] or 0) % 64 for t in kept)
 
 
 @dataclass(frozen=True)

@@ -2,40 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from schur.engine.c_arithmetic import literal, sum_text
+from schur.engine.c_arithmetic import literal, sum_text, value_text
 from schur.engine.lanes import Lanes
 from schur.engine.nest import Node
 from schur.forms import Operand, Program
 
 _WIDTHS = (2, 4, 8, 16)
-# Rows of up to this many numbers are packed tightly into vectors; longer ones go in tiles.
-_PACKED = 9
+# Rows of up to this many numbers are packed tightly into vectors. Longer ones are read 16 bytes of
+# each row at a time, and written in tiles of whole vectors.
+_PACKED = 6
+# A block of more sums is cut into functions of about so many, so that compile time stays linear;
+_FUNCTION_SUMS = 600
+# but not where sums that several functions need, and each makes, would come to so many times all.
+_MOST_REPEATED = 1.3
+# Rows of up to so many numbers are moved without loops, so that they may stay in registers.
+_UNROLLED = 64
+
+# `load_columns` reads as many numbers of W rows as 16 bytes hold.
+COLUMNS = """\
+typedef T Q __attribute__((vector_size(16)));
+#define COLUMNS ((int)(16 / sizeof(T)))
+static inline Q load_quarter(const T *p) { Q q; memcpy(&q, p, sizeof q); return q; }
+static inline V stacked(const T *p, int stride) {
+  const Q a = load_quarter(p);
+#if BYTES == 16
+  return a;
+#else
+  const int step = COLUMNS * stride;
+  const Q b = load_quarter(p + step);
+#if BYTES == 32
+  return JOINED_2(a, b);
+#else
+  const Q c = load_quarter(p + 2 * step), d = load_quarter(p + 3 * step);
+  return JOINED_4(JOINED_2(a, b), JOINED_2(c, d));
+#endif
+#endif
+}
+static inline __attribute__((always_inline)) void load_columns(const T *p, int stride, V *r) {
+  V v[COLUMNS];
+  for (int j = 0; j < COLUMNS; ++j) v[j] = stacked(p + j * stride, stride);
+  exchange_columns(v);
+  for (int j = 0; j < COLUMNS; ++j) r[j] = v[j];
+}
+"""
 
 
 def transposition() -> str:
     """`transpose(V r[W])`: exchanges rows and lanes by log2(W) rounds of shuffles."""
-    lines = []
-    for width in _WIDTHS:
-        lines.append(f"#if WIDTH == {width}")
-        lines.append("static inline __attribute__((always_inline)) void transpose(V *r) {")
-        step = 1
-        while step < width:
-            low = [k if not k & step else width + k - step for k in range(width)]
-            high = [k + step if not k & step else width + k for k in range(width)]
-            for row in range(width):
-                if not row & step:
-                    pair = f"r[{row}], r[{row | step}]"
-                    first, second = (", ".join(map(str, lanes)) for lanes in (low, high))
-                    lines.append(
-                        f"  {{ const V a = __builtin_shufflevector({pair}, {first}),"
-                        f" b = __builtin_shufflevector({pair}, {second});"
-                        f" r[{row}] = a; r[{row | step}] = b; }}"
-                    )
-            step *= 2
-        lines += ["}", "#endif"]
-    return "\n".join(lines)
+    return "\n".join(_exchange("transpose", width, width) for width in _WIDTHS)
+
+
+def columns(itemsize: int) -> str:
+    """`load_columns` for numbers of that size."""
+    count = 16 // itemsize
+    joined = [
+        f"#define JOINED_{parts}(a, b) __builtin_shufflevector(a, b, "
+        + ", ".join(map(str, range(parts * count)))
+        + ")"
+        for parts in (2, 4)
+    ]
+    widths = [width for width in _WIDTHS if width >= count]
+    exchanges = [_exchange("exchange_columns", width, count) for width in widths]
+    return "\n".join([*joined, *exchanges, COLUMNS])
+
+
+def _exchange(name: str, width: int, count: int) -> str:
+    """A function that exchanges `count` vectors with the lanes of each `count` of their lanes."""
+    lines = [
+        f"#if WIDTH == {width}",
+        f"static inline __attribute__((always_inline)) void {name}(V *r) {{",
+    ]
+    step = 1
+    while step < count:
+        low = [k if not k & step else width + k - step for k in range(width)]
+        high = [k + step if not k & step else width + k for k in range(width)]
+        for row in range(count):
+            if not row & step:
+                pair = f"r[{row}], r[{row | step}]"
+                first, second = (", ".join(map(str, lanes)) for lanes in (low, high))
+                lines.append(
+                    f"  {{ const V a = __builtin_shufflevector({pair}, {first}),"
+                    f" b = __builtin_shufflevector({pair}, {second});"
+                    f" r[{row}] = a; r[{row | step}] = b; }}"
+                )
+        step *= 2
+    return "\n".join([*lines, "}", "#endif"])
 
 
 def packing(size: int) -> str:
@@ -93,107 +146,184 @@ class LanesText:
         self.slots = {name: k for k, name in enumerate(program.values)}
         self.inputs = list(program.inputs)
         self.outputs = [program.values[name] for name in program.outputs]
+        self.stores = [
+            (f"o{self.slots[output.name]}[{k}]", value)
+            for output in self.outputs
+            for k, value in enumerate(self.lanes.outputs[output.name])
+        ]
+        nodes = self._nodes(self.stores)
+        read = {self.lanes.graph.loads[n].operand for n in nodes if n in self.lanes.graph.loads}
+        self.read = [operand for operand in self.inputs if operand.name in read]
+        self.cut = self._cut(len(self._sums(nodes)))
 
     def text(self) -> str:
         sizes = {operand.size for operand in [*self.inputs, *self.outputs]}
         packed = [packing(size) for size in sorted(sizes) if size <= _PACKED]
-        return "\n".join([transposition(), *packed, self._block(), self._walk()])
+        itemsize = {"float": 4, "double": 8}[self.dtype]
+        moves = [transposition(), columns(itemsize), *packed]
+        return "\n".join([*moves, self._block(), self._walk()])
 
-    def _parameters(self) -> str:
-        read = [f"const T *restrict p{self.slots[operand.name]}" for operand in self.inputs]
-        written = [f"T *restrict p{self.slots[operand.name]}" for operand in self.outputs]
-        return ", ".join(read + written)
+    def functions(self) -> list[tuple[str, str]]:
+        """Declaration and text of the functions that a large block is cut into."""
+        if len(self.cut) == 1:
+            return []
+        read = [f"const V *restrict r{self.slots[operand.name]}" for operand in self.read]
+        made = [f"V *restrict o{self.slots[operand.name]}" for operand in self.outputs]
+        found = []
+        for k, stores in enumerate(self.cut):
+            hidden = '__attribute__((noinline, visibility("hidden")))'
+            head = f"{hidden} void lanes_{self.number}_{k}({', '.join(read + made)})"
+            found.append((head, "\n".join([f"{head} {{", *self._sums_text(stores), "}", ""])))
+        return found
+
+    def _nodes(self, stores: Sequence[tuple[str, Node | float]]) -> list[Node]:
+        return self.lanes.graph.reachable(v for _, v in stores if not isinstance(v, float))
+
+    def _sums(self, nodes: Iterable[Node]) -> set[Node]:
+        return {n for n in nodes if n in self.lanes.graph.sums}
+
+    def _cut(self, total: int) -> list[list[tuple[str, Node | float]]]:
+        """The stores in pieces of few sums; in one, where the pieces have too much in common."""
+        if total <= _FUNCTION_SUMS:
+            return [self.stores]
+        pieces: list[list[tuple[str, Node | float]]] = []
+        inside: set[Node] = set()
+        made = 0
+        for store in self.stores:
+            if not pieces or len(inside) >= _FUNCTION_SUMS:
+                pieces.append([])
+                made += len(inside)
+                inside = set()
+            pieces[-1].append(store)
+            inside |= self._sums(self._nodes([store]))
+        return pieces if made + len(inside) <= _MOST_REPEATED * total else [self.stores]
 
     def _block(self) -> str:
         """The function for as many rows as there are lanes."""
-        graph = self.lanes.graph
-        values = [v for output in self.outputs for v in self.lanes.outputs[output.name]]
-        nodes = graph.reachable(v for v in values if not isinstance(v, float))
-        head = f"void lanes_{self.number}({self._parameters()})"
+        parameters = [f"const T *restrict p{self.slots[operand.name]}" for operand in self.inputs]
+        parameters += [f"T *restrict p{self.slots[operand.name]}" for operand in self.outputs]
+        head = f"void lanes_{self.number}({', '.join(parameters)})"
         lines = [f"static __attribute__((noinline)) {head} {{"]
-        used = {graph.loads[n].operand for n in nodes if n in graph.loads}
-        for operand in self.inputs:
-            if operand.name in used:
-                lines += self._load(operand)
-        for n in nodes:
-            if n in graph.loads:
-                entry = graph.loads[n]
-                lines.append(f"const V n{n} = r{self.slots[entry.operand]}[{entry.offset}];")
-            elif n in graph.sums:
-                lines.append(f"const V n{n} = {sum_text(graph, n, self.dtype)};")
+        for operand in self.read:
+            lines += self._load(operand)
+        for operand in self.outputs:
+            lines.append(f"V o{self.slots[operand.name]}[{operand.size} + W];")
+        if len(self.cut) == 1:
+            lines += self._sums_text(self.stores)
+        else:
+            names = [f"r{self.slots[operand.name]}" for operand in self.read]
+            names += [f"o{self.slots[operand.name]}" for operand in self.outputs]
+            arguments = ", ".join(names)
+            lines += [f"lanes_{self.number}_{k}({arguments});" for k in range(len(self.cut))]
         for operand in self.outputs:
             lines += self._store(operand)
         return "\n".join([*lines, "}", ""])
 
+    def _sums_text(self, stores: Sequence[tuple[str, Node | float]]) -> list[str]:
+        """What is stored, each sum in a variable before its first use."""
+        graph = self.lanes.graph
+        lines, known = [], set()
+        for place, value in stores:
+            for n in self._nodes([(place, value)]):
+                if n in known or n in graph.constants:
+                    continue
+                known.add(n)
+                if n in graph.loads:
+                    entry = graph.loads[n]
+                    text = f"r{self.slots[entry.operand]}[{entry.offset}]"
+                else:
+                    text = sum_text(graph, n, self.dtype)
+                lines.append(f"const V n{n} = {text};")
+            lines.append(f"{place} = {self._value(value)};")
+        return lines
+
     def _load(self, operand: Operand) -> list[str]:
-        """The components of W rows as vectors: whole tiles through the transposition."""
+        """The numbers of W rows as vectors, one for each place in a row."""
         slot, size = self.slots[operand.name], operand.size
+        lines = [f"V r{slot}[{size}];"]
         if size <= _PACKED:
-            return [f"V r{slot}[{size}];", f"unpack_{size}(p{slot}, r{slot});"]
-        place = f"p{slot} + l * {size} + k"
+            return [*lines, f"unpack_{size}(p{slot}, r{slot});"]
+        # The last columns end where the row does; some of them are read twice.
+        if size <= _UNROLLED:
+            lines.append("#pragma GCC unroll 64")
         return [
-            f"V r{slot}[{size} + W];",
-            "#pragma GCC unroll 64",
-            f"for (int k = 0; k < {size}; k += W) {{",
-            "  #pragma GCC unroll 16",
-            "  for (int l = 0; l < W; ++l)",
-            f"    if (k + W <= {size}) r{slot}[k + l] = load({place});",
-            f"    else r{slot}[k + l] = load_part({place}, {size} % W);",
-            f"  transpose(r{slot} + k);",
-            "}",
+            *lines,
+            f"for (int k = 0; k + COLUMNS <= {size}; k += COLUMNS)"
+            f" load_columns(p{slot} + k, {size}, r{slot} + k);",
+            f"if ({size} % COLUMNS) load_columns(p{slot} + {size} - COLUMNS, {size},"
+            f" r{slot} + {size} - COLUMNS);",
         ]
 
     def _store(self, operand: Operand) -> list[str]:
         slot, size = self.slots[operand.name], operand.size
-        lines = [f"{{ V o[{size} + W];"]
-        for k, value in enumerate(self.lanes.outputs[operand.name]):
-            lines.append(f"o[{k}] = {self._value(value)};")
         if size <= _PACKED:
-            return [*lines, f"pack_{size}(p{slot}, o); }}"]
+            return [f"pack_{size}(p{slot}, o{slot});"]
         place = f"p{slot} + l * {size} + k"
-        lines += [
-            "#pragma GCC unroll 64",
-            f"for (int k = 0; k < {size}; k += W) {{",
-            "  transpose(o + k);",
+        lines = ["#pragma GCC unroll 64"] if size <= _UNROLLED else []
+        return [
+            *lines,
+            f"for (int k = 0; k + W <= {size}; k += W) {{",
+            f"  transpose(o{slot} + k);",
             "  #pragma GCC unroll 16",
-            "  for (int l = 0; l < W; ++l)",
-            f"    if (k + W <= {size}) store({place}, o[k + l]);",
-            f"    else store_part({place}, o[k + l], {size} % W);",
-            "} }",
+            f"  for (int l = 0; l < W; ++l) store({place}, o{slot}[k + l]);",
+            "}",
+            f"if ({size} % W) {{",
+            f"  const int k = {size} / W * W;",
+            f"  transpose(o{slot} + k);",
+            "  #pragma GCC unroll 16",
+            f"  for (int l = 0; l < W; ++l) store_part({place}, o{slot}[k + l], {size} % W);",
+            "}",
         ]
-        return lines
 
     def _value(self, value: Node | float) -> str:
         if isinstance(value, float):
             return f"(V){{0}} + {literal(value, self.dtype)}"
-        return f"n{value}"
+        return value_text(self.lanes.graph, value, self.dtype)
 
     def _walk(self) -> str:
         """All rows in blocks; the rest of the last block goes through padded copies."""
-        operands = [*self.inputs, *self.outputs]
-        whole = ", ".join(f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in operands)
+        read = [f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in self.inputs]
+        written = [f"call->values[{self.slots[o.name]}] + r * {o.size}LL" for o in self.outputs]
+        call = f"lanes_{self.number}"
         lines = [
             f"void pass_{self.number}(const Call *call, const Item *item) {{",
             "  int64_t r = item->row;",
-            f"  for (; r + W <= item->row_end; r += W) lanes_{self.number}({whole});",
+            "  if (call->stream) {",
+            *self._streamed(read, written),
+            "  }",
+            f"  for (; r + W <= item->row_end; r += W) {call}({', '.join(read + written)});",
             "  const int64_t rest = item->row_end - r;",
             "  if (!rest) return;",
         ]
-        for operand in operands:
+        for operand in [*self.inputs, *self.outputs]:
             slot, size = self.slots[operand.name], operand.size
             lines.append(f"  T c{slot}[{size} * W]; memset(c{slot}, 0, sizeof c{slot});")
-        for operand in self.inputs:
-            slot, size = self.slots[operand.name], operand.size
-            lines.append(
-                f"  memcpy(c{slot}, call->values[{slot}] + r * {size}LL,"
-                f" rest * {size} * sizeof(T));"
-            )
-        padded = ", ".join(f"c{self.slots[o.name]}" for o in operands)
-        lines.append(f"  lanes_{self.number}({padded});")
-        for operand in self.outputs:
-            slot, size = self.slots[operand.name], operand.size
-            lines.append(
-                f"  memcpy(call->values[{slot}] + r * {size}LL, c{slot},"
-                f" rest * {size} * sizeof(T));"
-            )
+        for operand, place in zip(self.inputs, read, strict=True):
+            copied = f"rest * {operand.size} * sizeof(T)"
+            lines.append(f"  memcpy(c{self.slots[operand.name]}, {place}, {copied});")
+        padded = ", ".join(f"c{self.slots[o.name]}" for o in [*self.inputs, *self.outputs])
+        lines.append(f"  {call}({padded});")
+        for operand, place in zip(self.outputs, written, strict=True):
+            copied = f"rest * {operand.size} * sizeof(T)"
+            lines.append(f"  memcpy({place}, c{self.slots[operand.name]}, {copied});")
         return "\n".join([*lines, "}", ""])
+
+    def _streamed(self, read: list[str], written: list[str]) -> list[str]:
+        """Whole blocks made near by and then written past the caches, from end to end."""
+        slots = [self.slots[operand.name] for operand in self.outputs]
+        sizes = [operand.size for operand in self.outputs]
+        lines = [
+            f"    T s{slot}[{size} * W] __attribute__((aligned(64)));"
+            for slot, size in zip(slots, sizes, strict=True)
+        ]
+        near = ", ".join([*read, *(f"s{slot}" for slot in slots)])
+        lines += [
+            "    for (; r + W <= item->row_end; r += W) {",
+            f"      lanes_{self.number}({near});",
+        ]
+        for slot, size, place in zip(slots, sizes, written, strict=True):
+            lines.append(
+                f"      for (int k = 0; k < {size}; ++k)"
+                f" store_streaming((V *)({place}) + k, load(s{slot} + k * W));"
+            )
+        return [*lines, "    }", "    FENCE;"]

@@ -99,7 +99,9 @@ def source(program: Program, dtype: str) -> list[str]:
     walks: list[str] = []
     for number, work in enumerate(schedule(program)):
         if work.lanes:
-            walks.append(LanesText(program, number, dtype).text())
+            laned = LanesText(program, number, dtype)
+            functions += laned.functions()
+            walks.append(laned.text())
         else:
             made = _PassText(program, work, number, dtype)
             functions += made.functions()

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from sys import float_info
 
 from schur.engine.nest import Entry, Graph, Node
 from schur.forms import Program
 
 Product = tuple[Node, ...]
+
+# Coefficients that differ by less, relative to their size, are one number.
+_ROUNDING = 4 * float_info.epsilon
 
 
 class Lanes:
@@ -24,15 +28,22 @@ class Lanes:
     """
 
     def __init__(self, program: Program) -> None:
-        candidates = [_Expander(program, greedy) for greedy in (True, False)]
+        candidates = [_Expander(program, rule) for rule in ("common", "last", "alike")]
         best = min(candidates, key=lambda made: made.size())
         self.graph = best.graph
         self.outputs = best.outputs
 
 
 class _Expander:
-    def __init__(self, program: Program, greedy: bool) -> None:
-        self.program, self.greedy = program, greedy
+    """Every output as a nest of sums, by one of three rules.
+
+    `"common"` takes the factor of most products out first, `"last"` the one made last. `"alike"`
+    first adds up the products that have the same coefficient: of a coupling of two equal irreps,
+    for example, each sum x_i y_j + x_j y_i serves all degrees that come out.
+    """
+
+    def __init__(self, program: Program, rule: str) -> None:
+        self.program, self.rule = program, rule
         self.graph = Graph()
         self.terms = _collect(program)
         self.known: dict[tuple[str, int], Node | float] = {}
@@ -83,7 +94,24 @@ class _Expander:
                     nodes.append(value)
             key = tuple(sorted(nodes))
             products[key] = products.get(key, 0.0) + coefficient
-        return self._horner({key: c for key, c in products.items() if c != 0.0})
+        found = {key: c for key, c in products.items() if c != 0.0}
+        return self._alike(found) if self.rule == "alike" else self._horner(found)
+
+    def _alike(self, products: dict[Product, float]) -> Node | float:
+        """A multiple of one sum for each size of coefficients; signs go with the products."""
+        constant = products.pop((), 0.0)
+        pairs: list[tuple[Node, Node | float]] = []
+        for same in _by_size(products):
+            leading = same[min(same)]
+            signs = {key: 1.0 if (c > 0) == (leading > 0) else -1.0 for key, c in same.items()}
+            value = self._horner(signs)
+            assert not isinstance(value, float), "products have factors"
+            pairs.append((value, leading))
+        if not pairs:
+            return constant
+        if constant:
+            pairs.append((self.graph.constant(constant), 1.0))
+        return self.graph.sum(pairs)
 
     def _horner(self, products: dict[Product, float]) -> Node | float:
         """Nested sums: the factor of most products is taken out first, and again inside."""
@@ -103,10 +131,22 @@ class _Expander:
         return self.graph.sum(pairs)
 
     def _outermost(self, products: Mapping[Product, float]) -> Node:
-        if not self.greedy:
+        if self.rule != "common":
             return max(max(product) for product in products)
         count = Counter(node for product in products for node in set(product))
         return max(count, key=lambda node: (count[node], node))
+
+
+def _by_size(products: Mapping[Product, float]) -> list[dict[Product, float]]:
+    """The products, those together whose coefficients differ by rounding and sign at most."""
+    found: list[dict[Product, float]] = []
+    size = 0.0
+    for key in sorted(products, key=lambda key: (abs(products[key]), key)):
+        if not found or abs(products[key]) > size * (1 + _ROUNDING):
+            found.append({})
+            size = abs(products[key])
+        found[-1][key] = products[key]
+    return found
 
 
 def _collect(
