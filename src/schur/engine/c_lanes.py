@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from schur.engine.c_arithmetic import literal, sum_text, value_text
 from schur.engine.lanes import Lanes
@@ -17,8 +18,10 @@ _PACKED = 6
 _FUNCTION_SUMS = 600
 # but not where sums that several functions need, and each makes, would come to so many times all.
 _MOST_REPEATED = 1.3
-# Rows of up to so many numbers are moved without loops, so that they may stay in registers.
+# Inputs of up to so many numbers are read without loops, so that they may stay in registers.
 _UNROLLED = 64
+# Outputs are written so many numbers at a time; as many as the widest vector has lanes.
+_TILE = 16
 
 # `load_columns` reads as many numbers of W rows as 16 bytes hold.
 COLUMNS = """\
@@ -137,6 +140,43 @@ def _gathered(places: Sequence[tuple[int, ...]], width: int) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Places `start` to `stop` of an output's rows, made together and then written."""
+
+    output: Operand
+    start: int
+    stop: int
+    values: tuple[Node | float, ...]
+
+    def store(self, slot: int, made: str) -> list[str]:
+        """Writes what is in the vectors `made`."""
+        size, stop = self.output.size, self.stop
+        if size <= _PACKED:
+            return [f"pack_{size}(p{slot}, {made});"]
+        place = f"p{slot} + l * {size} + k"
+        source = f"{made} + k - {self.start}"
+        lines = ["#pragma GCC unroll 4"] if len(self.values) <= _TILE else []
+        lines += [
+            f"for (int k = {self.start}; k + W <= {stop}; k += W) {{",
+            f"  transpose({source});",
+            "  #pragma GCC unroll 16",
+            f"  for (int l = 0; l < W; ++l) store({place}, ({source})[l]);",
+            "}",
+        ]
+        if stop % _TILE == 0:
+            return lines
+        return [
+            *lines,
+            f"if ({stop} % W) {{",
+            f"  const int k = {stop} / W * W;",
+            f"  transpose({source});",
+            "  #pragma GCC unroll 16",
+            f"  for (int l = 0; l < W; ++l) store_part({place}, ({source})[l], {stop} % W);",
+            "}",
+        ]
+
+
 class LanesText:
     """The text of one pass in lanes."""
 
@@ -146,15 +186,18 @@ class LanesText:
         self.slots = {name: k for k, name in enumerate(program.values)}
         self.inputs = list(program.inputs)
         self.outputs = [program.values[name] for name in program.outputs]
-        self.stores = [
-            (f"o{self.slots[output.name]}[{k}]", value)
+        pieces = [
+            _Piece(output, start, stop, tuple(self.lanes.outputs[output.name][start:stop]))
             for output in self.outputs
-            for k, value in enumerate(self.lanes.outputs[output.name])
+            for start in range(0, output.size, _TILE)
+            for stop in [min(start + _TILE, output.size)]
         ]
-        nodes = self._nodes(self.stores)
+        nodes = self._nodes(v for piece in pieces for v in piece.values)
         read = {self.lanes.graph.loads[n].operand for n in nodes if n in self.lanes.graph.loads}
         self.read = [operand for operand in self.inputs if operand.name in read]
-        self.cut = self._cut(len(self._sums(nodes)))
+        functions = self._functions(pieces, len(self._sums(nodes)))
+        self.is_cut = functions is not None
+        self.pieces = functions or pieces
 
     def text(self) -> str:
         sizes = {operand.size for operand in [*self.inputs, *self.outputs]}
@@ -165,38 +208,39 @@ class LanesText:
 
     def functions(self) -> list[tuple[str, str]]:
         """Declaration and text of the functions that a large block is cut into."""
-        if len(self.cut) == 1:
-            return []
-        read = [f"const V *restrict r{self.slots[operand.name]}" for operand in self.read]
-        made = [f"V *restrict o{self.slots[operand.name]}" for operand in self.outputs]
         found = []
-        for k, stores in enumerate(self.cut):
+        for k, piece in enumerate(self.pieces) if self.is_cut else ():
             hidden = '__attribute__((noinline, visibility("hidden")))'
-            head = f"{hidden} void lanes_{self.number}_{k}({', '.join(read + made)})"
-            found.append((head, "\n".join([f"{head} {{", *self._sums_text(stores), "}", ""])))
+            read = [f"const V *restrict r{self.slots[operand.name]}" for operand in self.read]
+            head = f"{hidden} void lanes_{self.number}_{k}({', '.join([*read, 'V *restrict o'])})"
+            text = [f"{head} {{", *self._made(piece, "o", set()), "}", ""]
+            found.append((head, "\n".join(text)))
         return found
 
-    def _nodes(self, stores: Sequence[tuple[str, Node | float]]) -> list[Node]:
-        return self.lanes.graph.reachable(v for _, v in stores if not isinstance(v, float))
+    def _nodes(self, values: Iterable[Node | float]) -> list[Node]:
+        return self.lanes.graph.reachable(v for v in values if not isinstance(v, float))
 
     def _sums(self, nodes: Iterable[Node]) -> set[Node]:
         return {n for n in nodes if n in self.lanes.graph.sums}
 
-    def _cut(self, total: int) -> list[list[tuple[str, Node | float]]]:
-        """The stores in pieces of few sums; in one, where the pieces have too much in common."""
+    def _functions(self, pieces: Sequence[_Piece], total: int) -> list[_Piece] | None:
+        """Larger pieces, one for each function; None where one function makes all of them."""
         if total <= _FUNCTION_SUMS:
-            return [self.stores]
-        pieces: list[list[tuple[str, Node | float]]] = []
+            return None
+        found: list[_Piece] = []
         inside: set[Node] = set()
         made = 0
-        for store in self.stores:
-            if not pieces or len(inside) >= _FUNCTION_SUMS:
-                pieces.append([])
+        for piece in pieces:
+            sums = self._sums(self._nodes(piece.values))
+            if found and found[-1].output is piece.output and len(inside) < _FUNCTION_SUMS:
+                values = found[-1].values + piece.values
+                found[-1] = _Piece(piece.output, found[-1].start, piece.stop, values)
+            else:
+                found.append(piece)
                 made += len(inside)
                 inside = set()
-            pieces[-1].append(store)
-            inside |= self._sums(self._nodes([store]))
-        return pieces if made + len(inside) <= _MOST_REPEATED * total else [self.stores]
+            inside |= sums
+        return found if made + len(inside) <= _MOST_REPEATED * total else None
 
     def _block(self) -> str:
         """The function for as many rows as there are lanes."""
@@ -206,25 +250,26 @@ class LanesText:
         lines = [f"static __attribute__((noinline)) {head} {{"]
         for operand in self.read:
             lines += self._load(operand)
-        for operand in self.outputs:
-            lines.append(f"V o{self.slots[operand.name]}[{operand.size} + W];")
-        if len(self.cut) == 1:
-            lines += self._sums_text(self.stores)
-        else:
-            names = [f"r{self.slots[operand.name]}" for operand in self.read]
-            names += [f"o{self.slots[operand.name]}" for operand in self.outputs]
-            arguments = ", ".join(names)
-            lines += [f"lanes_{self.number}_{k}({arguments});" for k in range(len(self.cut))]
-        for operand in self.outputs:
-            lines += self._store(operand)
+        if self.is_cut:
+            longest = max(len(piece.values) for piece in self.pieces)
+            lines.append(f"V o[{longest + _TILE}];")
+        known: set[Node] = set()
+        read = "".join(f"r{self.slots[operand.name]}, " for operand in self.read)
+        for k, piece in enumerate(self.pieces):
+            made = "o" if self.is_cut else f"o{k}"
+            if self.is_cut:
+                lines.append(f"lanes_{self.number}_{k}({read}{made});")
+            else:
+                lines += [f"V {made}[{_TILE}];", *self._made(piece, made, known)]
+            lines += piece.store(self.slots[piece.output.name], made)
         return "\n".join([*lines, "}", ""])
 
-    def _sums_text(self, stores: Sequence[tuple[str, Node | float]]) -> list[str]:
-        """What is stored, each sum in a variable before its first use."""
+    def _made(self, piece: _Piece, made: str, known: set[Node]) -> list[str]:
+        """The values of a piece, each sum that is not known yet in a variable before its use."""
         graph = self.lanes.graph
-        lines, known = [], set()
-        for place, value in stores:
-            for n in self._nodes([(place, value)]):
+        lines = []
+        for k, value in enumerate(piece.values):
+            for n in self._nodes([value]):
                 if n in known or n in graph.constants:
                     continue
                 known.add(n)
@@ -234,7 +279,7 @@ class LanesText:
                 else:
                     text = sum_text(graph, n, self.dtype)
                 lines.append(f"const V n{n} = {text};")
-            lines.append(f"{place} = {self._value(value)};")
+            lines.append(f"{made}[{k}] = {self._value(value)};")
         return lines
 
     def _load(self, operand: Operand) -> list[str]:
@@ -252,27 +297,6 @@ class LanesText:
             f" load_columns(p{slot} + k, {size}, r{slot} + k);",
             f"if ({size} % COLUMNS) load_columns(p{slot} + {size} - COLUMNS, {size},"
             f" r{slot} + {size} - COLUMNS);",
-        ]
-
-    def _store(self, operand: Operand) -> list[str]:
-        slot, size = self.slots[operand.name], operand.size
-        if size <= _PACKED:
-            return [f"pack_{size}(p{slot}, o{slot});"]
-        place = f"p{slot} + l * {size} + k"
-        lines = ["#pragma GCC unroll 64"] if size <= _UNROLLED else []
-        return [
-            *lines,
-            f"for (int k = 0; k + W <= {size}; k += W) {{",
-            f"  transpose(o{slot} + k);",
-            "  #pragma GCC unroll 16",
-            f"  for (int l = 0; l < W; ++l) store({place}, o{slot}[k + l]);",
-            "}",
-            f"if ({size} % W) {{",
-            f"  const int k = {size} / W * W;",
-            f"  transpose(o{slot} + k);",
-            "  #pragma GCC unroll 16",
-            f"  for (int l = 0; l < W; ++l) store_part({place}, o{slot}[k + l], {size} % W);",
-            "}",
         ]
 
     def _value(self, value: Node | float) -> str:
