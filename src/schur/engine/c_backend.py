@@ -37,7 +37,7 @@ _PARTIAL_BYTES = 1 << 26
 # From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
 _STREAM_BYTES = 1 << 24
 # In lanes rows are written a piece at a time, which the caches take badly.
-_STREAM_LANES_BYTES = int(__import__("os").environ.get("SLB", 1 << 22))
+_STREAM_LANES_BYTES = 1 << 22
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
 
