@@ -1,7 +1,8 @@
-"""Products of tensors against the degree l: time, free maps, exponents, crossing points.
+"""Products of tensors against the degree l: time, expressivity, exponents, crossing points.
 
-    python -m benchmarks.scaling.products                      # l to 12; most of it is compiling
+    python -m benchmarks.scaling.products                           # most of it is compiling
     python -m benchmarks.scaling.products --degrees 1 2 3 4 6 8     # two minutes
+    python -m benchmarks.scaling.products --again                   # from the raw numbers
 
 16 channels of all degrees up to L with parity (-1)^l times the harmonics of one direction, to the
 same degrees; 256 rows, float32, one core, forward; one weight a path (Clebsch-Gordan), a pair and
@@ -9,14 +10,20 @@ order (SO(2)) or a term (Gaunt), and a channel. Compiling and the rotation matri
 product, which a graph needs once, are outside the timed part. e3nn has no l above 11, and sits out
 once it takes over 20 seconds to construct.
 
+Expressivity is that of one channel: the maps that its weights span, and how many of them are free.
+Up to l = 3 both are ranks that `schur.decompositions.expressivity` finds; above, the numbers of
+couplings and weights that they agree with.
+
 A second table is of transforms alone, in PyTorch: Gaunt products on the grid and on the torus at
 high degrees, 32 rows of one channel, and the dense contraction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -33,6 +40,7 @@ from benchmarks.scaling.curves import (
     table,
     write,
 )
+from schur.decompositions import Expressivity, expressivity
 from schur.engine import Routine
 from schur.forms import Program
 from schur.products import Instruction, gaunt, normalised, so2, tensor_product
@@ -42,7 +50,7 @@ CHANNELS, ROWS = 16, 256
 DEGREES = (1, 2, 3, 4, 6, 8, 10, 12)
 CONSTRUCTION = 20.0  # seconds a contender may take
 
-Built = tuple[Callable[[], object], int]  # the call, and how many free maps a channel has
+Built = Callable[[], object]
 Reps = tuple[Irreps, Irreps, Irreps]
 
 
@@ -78,10 +86,20 @@ def compiled(program: Program, rows: int = ROWS, backend: Any = "auto") -> Calla
     return lambda: routine(*values, sizes={"rows": rows})
 
 
+def clebsch_gordan_program(reps: Reps) -> Program:
+    return tensor_product(*reps, paths(reps))
+
+
+def gaunt_program(reps: Reps) -> Program:
+    return gaunt(*reps).program
+
+
+def so2_program(reps: Reps) -> Program:
+    return so2(*reps, connection="uvu").program
+
+
 def sparse(degree: int) -> Built:
-    reps = representations(degree)
-    lines = paths(reps)
-    return compiled(tensor_product(*reps, lines)), len(lines)
+    return compiled(clebsch_gordan_program(representations(degree)))
 
 
 def dense(degree: int) -> Built:
@@ -91,11 +109,11 @@ def dense(degree: int) -> Built:
     tensor of its own.
     """
     reps = representations(degree)
-    size, lines = (degree + 1) ** 2, paths(reps)
-    tensor = torch.from_numpy(coefficients(degree, lines)).float()
+    size = (degree + 1) ** 2
+    tensor = torch.from_numpy(coefficients(degree, paths(reps))).float()
     flat = tensor.permute(1, 0, 2).reshape(size, size * size).contiguous()
     x, y = torch.randn(ROWS, CHANNELS, size), torch.randn(ROWS, size)
-    return lambda: torch.bmm(x, (y @ flat).reshape(ROWS, size, size)), len(lines)
+    return lambda: torch.bmm(x, (y @ flat).reshape(ROWS, size, size))
 
 
 def coefficients(degree: int, lines: list[Instruction]) -> np.ndarray:
@@ -111,13 +129,11 @@ def coefficients(degree: int, lines: list[Instruction]) -> np.ndarray:
 
 
 def on_the_grid(degree: int) -> Built:
-    # A weight for each term of three operands, of which two scalings cancel.
-    return compiled(gaunt(*representations(degree)).program), 3 * (degree + 1) - 2
+    return compiled(gaunt_program(representations(degree)))
 
 
 def in_frames(degree: int) -> Built:
-    product = so2(*representations(degree), connection="uvu")
-    return compiled(product.program), product.weight_numel // CHANNELS
+    return compiled(so2_program(representations(degree)))
 
 
 def by_e3nn(degree: int) -> Built:
@@ -132,7 +148,7 @@ def by_e3nn(degree: int) -> Built:
         [(line.i_in1, line.i_in2, line.i_out, "uvu", True) for line in lines],
     )
     x, y = torch.randn(ROWS, reps[0].dim), torch.randn(ROWS, reps[1].dim)
-    return lambda: product(x, y), len(lines)
+    return lambda: product(x, y)
 
 
 CONTENDERS: dict[str, Callable[[int], Built]] = {
@@ -144,12 +160,59 @@ CONTENDERS: dict[str, Callable[[int], Built]] = {
 }
 
 
+def couplings(degree: int) -> tuple[int, int]:
+    """Of Clebsch-Gordan: a weight for each coupling that parities leave."""
+    harmonics = Irreps.spherical_harmonics(degree)
+    count = len(paths((harmonics, harmonics, harmonics)))
+    return count, count
+
+
+def couplings_by_terms(degree: int) -> tuple[int, int]:
+    """Of the Gaunt product: the same span, from a weight for each term of three operands.
+
+    Two of the weights are only scales of the others.
+    """
+    return couplings(degree)[0], 3 * (degree + 1) - 2
+
+
+def weights_in_frames(degree: int) -> tuple[int, int]:
+    """Of SO(2): as many as with harmonics to degree 2 l, which in its frame cost no more."""
+    harmonics = Irreps.spherical_harmonics(degree)
+    count = so2(harmonics, harmonics, harmonics, connection="uvu").weight_numel
+    return count, count
+
+
+# For each product: span and freedom of a degree, its program, and what the program is a map of.
+EXPRESSIVITY: dict[str, tuple[Callable[[int], tuple[int, int]], Callable[[Reps], Program], str]] = {
+    "Clebsch-Gordan": (couplings, clebsch_gordan_program, "y"),
+    "SO(2)": (weights_in_frames, so2_program, "wigner"),
+    "Gaunt": (couplings_by_terms, gaunt_program, "y"),
+}
+RANKED = 3  # ranks are found up to this degree
+
+
+def expressed(name: str, degree: int) -> Expressivity:
+    """What a product reaches: by rank at low degrees, where the count must agree, then by count.
+
+    Raises:
+        ArithmeticError: if they do not agree.
+    """
+    count, build, second = EXPRESSIVITY[name]
+    counted = Expressivity(*count(degree))
+    if degree <= RANKED:
+        harmonics = Irreps.spherical_harmonics(degree)
+        found = expressivity(build((harmonics, harmonics, harmonics)), ("x", second))
+        if found != counted:
+            raise ArithmeticError(f"{name} reaches {found} at l = {degree}, not {counted}")
+    return counted
+
+
 def transform(method: Any) -> Callable[[int], Built]:
     """A Gaunt product of one channel, without weights, in PyTorch."""
 
     def built(degree: int) -> Built:
         rep = Irreps.spherical_harmonics(degree)
-        return compiled(gaunt(rep, rep, rep, method, None).program, 32, "torch"), 1
+        return compiled(gaunt(rep, rep, rep, method, None).program, 32, "torch")
 
     return built
 
@@ -159,7 +222,7 @@ def contraction(degree: int) -> Built:
     size = (degree + 1) ** 2
     tensor = torch.randn(size, size * size)
     x, y = torch.randn(32, 1, size), torch.randn(32, size)
-    return lambda: torch.bmm(x, (y @ tensor).reshape(32, size, size)), 1
+    return lambda: torch.bmm(x, (y @ tensor).reshape(32, size, size))
 
 
 TRANSFORMS: dict[str, tuple[Callable[[int], Built], tuple[int, ...]]] = {
@@ -175,27 +238,33 @@ def measured(name: str, build: Callable[[int], Built], degrees: Any) -> Curve:
     for degree in degrees:
         start = process_time()
         try:
-            call, freedom = build(degree)
+            call = build(degree)
             with torch.no_grad():
                 curve.points[degree] = shortest(call)
         except (ImportError, NotImplementedError) as error:
             print(f"  {name} at l = {degree}: {error}")
             break
         seconds = process_time() - start
-        curve.notes[degree] = {"freedom": freedom, "construction": seconds}
+        curve.notes[degree] = {"construction": seconds}
         if curve.slow or (name == "CG, e3nn" and seconds > CONSTRUCTION):
             break
     return curve
 
 
-def main() -> None:
-    """Measure, print, draw."""
-    options = parser(__doc__, "product_scaling")
-    options.add_argument("--degrees", nargs="+", type=int, default=DEGREES)
-    asked = options.parse_args()
-    one_core()
-    torch.set_num_threads(1)
-    curves = [measured(name, build, asked.degrees) for name, build in CONTENDERS.items()]
+def from_raw(path: Path) -> list[Curve]:
+    """The curves of an earlier run."""
+    return [
+        Curve(
+            each["name"],
+            {int(degree): seconds for degree, seconds in each["points"].items()},
+            {int(degree): note for degree, note in each["notes"].items()},
+        )
+        for each in json.loads(path.read_text("utf-8"))
+    ]
+
+
+def report(curves: Sequence[Curve], transforms: Sequence[Curve]) -> dict[str, dict[int, Any]]:
+    """Prints tables, fits and crossing points; returns what each product expresses."""
     print(f"{ROWS} rows, {CHANNELS} channels")
     print("\n".join(table(curves, "l", 4, shift=1)))
     ours = curves[0]
@@ -203,31 +272,62 @@ def main() -> None:
         for slow, fast in ((ours, other), (other, ours)):
             if (found := crossing(slow, fast)) is not None:
                 print(f"{fast.name} beats {slow.name} from l = {found} on")
-    print("free maps of a channel:")
-    for curve in curves:
-        print(f"  {curve.name:20s}", {d: int(note["freedom"]) for d, note in curve.notes.items()})
-    transforms = [
-        measured(name, build, [d for d in degrees if d <= 3 * max(asked.degrees)])
-        for name, (build, degrees) in TRANSFORMS.items()
-    ]
+    degrees = sorted(ours.points)
+    reached = {name: {d: expressed(name, d) for d in degrees} for name in EXPRESSIVITY}
+    print("maps of a channel, span / free:")
+    for name, each in reached.items():
+        print(f"  {name:16s}", "  ".join(f"{d}: {e.span}/{e.freedom}" for d, e in each.items()))
     print("\nin PyTorch, 32 rows of one channel")
     print("\n".join(table(transforms, "l", 8, shift=1)))
     both = set(transforms[0].points) & set(transforms[1].points)
     ratios = {d: round(transforms[1].points[d] / transforms[0].points[d], 2) for d in sorted(both)}
     print(f"torus / grid: {ratios}")
-    names = [(c.name, {d: 1e6 * t / ROWS for d, t in c.points.items()}) for c in curves]
-    free = [(c.name, {d: note["freedom"] for d, note in c.notes.items()}) for c in curves]
-    each = [
-        (c.name, {d: 1e6 * c.points[d] / ROWS / c.notes[d]["freedom"] for d in c.points})
-        for c in curves
-    ]
+    return reached
+
+
+def pictured(path: Path, curves: Sequence[Curve], reached: dict[str, dict[int, Any]]) -> None:
+    """Time, expressivity, and the one divided by the other."""
+    times = [(c.name, {d: 1e6 * t / ROWS for d, t in c.points.items()}) for c in curves]
+    maps = []
+    for name, each in reached.items():
+        maps.append((f"{name}: free", {d: found.freedom for d, found in each.items()}))
+    spans = {d: found.span for d, found in reached["Gaunt"].items()}
+    maps.append(("Gaunt: span", spans))
+    method = {"SO(2), Schur": "SO(2)", "Gaunt grid, Schur": "Gaunt"}
+    ratios = []
+    for curve in curves:
+        each = reached[method.get(curve.name, "Clebsch-Gordan")]
+        points = {d: 1e6 * t / ROWS / each[d].freedom for d, t in curve.points.items()}
+        ratios.append((curve.name, points))
     panels = [
-        ("Time", "degree l", "µs a row of 16 channels", names),
-        ("Expressivity", "degree l", "free maps of a channel", free),
-        ("Time for each free map", "degree l", "µs a row", each),
+        ("Time", "degree l", "µs a row of 16 channels", times),
+        ("Expressivity", "degree l", "maps of a channel", maps),
+        ("Time for each free map", "degree l", "µs a row", ratios),
     ]
-    draw(asked.picture, panels, logarithmic=False)
-    write(asked.json, [asdict(curve) for curve in (*curves, *transforms)])
+    draw(path, panels, logarithmic=False)
+
+
+def main() -> None:
+    """Measure, print, draw."""
+    options = parser(__doc__, "product_scaling")
+    options.add_argument("--degrees", nargs="+", type=int, default=DEGREES)
+    options.add_argument("--again", action="store_true", help="tables and picture of --json")
+    asked = options.parse_args()
+    one_core()
+    torch.set_num_threads(1)
+    if asked.again:
+        found = from_raw(asked.json)
+        curves, transforms = found[: len(CONTENDERS)], found[len(CONTENDERS) :]
+    else:
+        curves = [measured(name, build, asked.degrees) for name, build in CONTENDERS.items()]
+        transforms = [
+            measured(name, build, [d for d in degrees if d <= 3 * max(asked.degrees)])
+            for name, (build, degrees) in TRANSFORMS.items()
+        ]
+    reached = report(curves, transforms)
+    pictured(asked.picture, curves, reached)
+    if not asked.again:
+        write(asked.json, [asdict(curve) for curve in (*curves, *transforms)])
 
 
 if __name__ == "__main__":
