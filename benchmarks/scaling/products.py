@@ -288,11 +288,12 @@ def report(curves: Sequence[Curve], transforms: Sequence[Curve]) -> dict[str, di
 def pictured(path: Path, curves: Sequence[Curve], reached: dict[str, dict[int, Any]]) -> None:
     """Time, expressivity, and the one divided by the other."""
     times = [(c.name, {d: 1e6 * t / ROWS for d, t in c.points.items()}) for c in curves]
-    maps = []
-    for name, each in reached.items():
-        maps.append((f"{name}: free", {d: found.freedom for d, found in each.items()}))
-    spans = {d: found.span for d, found in reached["Gaunt"].items()}
-    maps.append(("Gaunt: span", spans))
+    # Where parities are those of harmonics the Gaunt product spans what Clebsch-Gordan has free.
+    labels = {"Clebsch-Gordan": "Clebsch-Gordan: free, Gaunt: span", "SO(2)": "SO(2): free"}
+    maps = [
+        (labels.get(name, f"{name}: free"), {d: found.freedom for d, found in each.items()})
+        for name, each in reached.items()
+    ]
     method = {"SO(2), Schur": "SO(2)", "Gaunt grid, Schur": "Gaunt"}
     ratios = []
     for curve in curves:
