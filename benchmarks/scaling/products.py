@@ -226,9 +226,9 @@ def contraction(degree: int) -> Built:
 
 
 TRANSFORMS: dict[str, tuple[Callable[[int], Built], tuple[int, ...]]] = {
-    "grid": (transform("grid"), (2, 4, 8, 12, 16, 24, 32)),
-    "torus (2D Fourier)": (transform("fourier"), (2, 4, 8, 12, 16)),
-    "dense": (contraction, (2, 4, 6, 8, 10, 12)),
+    "grid": (transform("grid"), (2, 4, 8, 12, 14, 16, 20, 24, 32)),
+    "torus (2D Fourier)": (transform("fourier"), (2, 4, 8, 12, 16, 20)),
+    "dense": (contraction, (2, 4, 6, 8, 10, 12, 14, 16, 20)),
 }
 
 
@@ -278,10 +278,13 @@ def report(curves: Sequence[Curve], transforms: Sequence[Curve]) -> dict[str, di
     for name, each in reached.items():
         print(f"  {name:16s}", "  ".join(f"{d}: {e.span}/{e.freedom}" for d, e in each.items()))
     print("\nin PyTorch, 32 rows of one channel")
-    print("\n".join(table(transforms, "l", 8, shift=1)))
+    print("\n".join(table(transforms, "l", 12, shift=1)))
+    low = Curve("dense", {d: t for d, t in transforms[2].points.items() if d <= 12})
+    print(f"dense from l = 4 to 12: {low.exponent(4, shift=1):.2f}")
     both = set(transforms[0].points) & set(transforms[1].points)
     ratios = {d: round(transforms[1].points[d] / transforms[0].points[d], 2) for d in sorted(both)}
     print(f"torus / grid: {ratios}")
+    print(f"grid beats dense from l = {crossing(transforms[2], transforms[0])} on")
     return reached
 
 

@@ -90,7 +90,7 @@ def test_a_large_block_in_lanes_is_cut_and_computes_the_same(
     whole = c_lanes.LanesText(program, 0, "double")
     x, y = (torch.tensor(rng.normal(size=(ROWS, n))) for n in (8, 7))
     expected = Routine(program, "torch")(x, y)
-    monkeypatch.setattr(c_lanes, "_FUNCTION_SUMS", 100)
+    monkeypatch.setattr(c_lanes, "_FUNCTION_OPERATIONS", 500)
     monkeypatch.setattr(c_lanes, "_MOST_REPEATED", 3)
     cut = c_lanes.LanesText(program, 0, "double")
     assert len(whole.functions()) == 0 and len(cut.functions()) > 1

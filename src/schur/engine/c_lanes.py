@@ -14,9 +14,9 @@ _WIDTHS = (2, 4, 8, 16)
 # Rows of up to this many numbers are packed tightly into vectors. Longer ones are read 16 bytes of
 # each row at a time, and written in tiles of whole vectors.
 _PACKED = 6
-# A block of more sums is cut into functions of about so many, so that compile time stays linear;
-_FUNCTION_SUMS = 600
-# but not where sums that several functions need, and each makes, would come to so many times all.
+# A block of more multiply-adds is cut into functions of about so many, so that compile time stays
+# linear; but not where what several functions need, and each makes, comes to so many times all.
+_FUNCTION_OPERATIONS = 1500
 _MOST_REPEATED = 1.3
 # Inputs of up to so many numbers are read without loops, so that they may stay in registers.
 _UNROLLED = 64
@@ -195,7 +195,7 @@ class LanesText:
         nodes = self._nodes(v for piece in pieces for v in piece.values)
         read = {self.lanes.graph.loads[n].operand for n in nodes if n in self.lanes.graph.loads}
         self.read = [operand for operand in self.inputs if operand.name in read]
-        functions = self._functions(pieces, len(self._sums(nodes)))
+        functions = self._functions(pieces, self._operations(nodes))
         self.is_cut = functions is not None
         self.pieces = functions or pieces
 
@@ -220,27 +220,28 @@ class LanesText:
     def _nodes(self, values: Iterable[Node | float]) -> list[Node]:
         return self.lanes.graph.reachable(v for v in values if not isinstance(v, float))
 
-    def _sums(self, nodes: Iterable[Node]) -> set[Node]:
-        return {n for n in nodes if n in self.lanes.graph.sums}
+    def _operations(self, nodes: Iterable[Node]) -> int:
+        return sum(len(self.lanes.graph.sums.get(n, ())) for n in nodes)
 
     def _functions(self, pieces: Sequence[_Piece], total: int) -> list[_Piece] | None:
         """Larger pieces, one for each function; None where one function makes all of them."""
-        if total <= _FUNCTION_SUMS:
+        if total <= _FUNCTION_OPERATIONS:
             return None
         found: list[_Piece] = []
         inside: set[Node] = set()
         made = 0
         for piece in pieces:
-            sums = self._sums(self._nodes(piece.values))
-            if found and found[-1].output is piece.output and len(inside) < _FUNCTION_SUMS:
+            joins = found and found[-1].output is piece.output
+            if joins and self._operations(inside) < _FUNCTION_OPERATIONS:
                 values = found[-1].values + piece.values
                 found[-1] = _Piece(piece.output, found[-1].start, piece.stop, values)
             else:
                 found.append(piece)
-                made += len(inside)
+                made += self._operations(inside)
                 inside = set()
-            inside |= sums
-        return found if made + len(inside) <= _MOST_REPEATED * total else None
+            inside.update(self._nodes(piece.values))
+        made += self._operations(inside)
+        return found if made <= _MOST_REPEATED * total else None
 
     def _block(self) -> str:
         """The function for as many rows as there are lanes."""
