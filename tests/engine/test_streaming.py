@@ -87,6 +87,7 @@ def test_a_large_block_in_lanes_is_cut_and_computes_the_same(
     operands = tuple(Operand(name, (Block(n),)) for name, n in (("x", 8), ("y", 7), ("out", 40)))
     factors = tuple(Factor(operand.name, 0) for operand in operands)
     program = Form(operands, (Path.dense(factors, rng.normal(size=(8, 7, 40))),)).open("out")
+    monkeypatch.setattr(c_lanes, "_FUNCTION_OPERATIONS", 1 << 30)
     whole = c_lanes.LanesText(program, 0, "double")
     x, y = (torch.tensor(rng.normal(size=(ROWS, n))) for n in (8, 7))
     expected = Routine(program, "torch")(x, y)
