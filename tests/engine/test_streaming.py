@@ -70,7 +70,7 @@ def test_rows_without_channels_are_streamed_in_lanes(
     x, y = (torch.tensor(rng.normal(size=(ROWS, n)), dtype=dtype) for n in (7, 3))
     made = []
     for limit in (1 << 60, 0):
-        monkeypatch.setattr(c_backend, "_STREAM_LANES_BYTES", limit)
+        monkeypatch.setattr(c_backend, "_STREAM_TORN_BYTES", limit)
         made.append(Routine(program, "c")(x, y))
     assert torch.equal(*made)
     exact = np.einsum("ni,nj,ijk->nk", x.double(), y.double(), tensor)

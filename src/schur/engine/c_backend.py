@@ -36,8 +36,8 @@ DTYPES = {torch.float32: "float", torch.float64: "double"}
 _PARTIAL_BYTES = 1 << 26
 # From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
 _STREAM_BYTES = 1 << 24
-# In lanes rows are written a piece at a time, which the caches take badly.
-_STREAM_LANES_BYTES = 1 << 22
+# In lanes rows are written a piece at a time: where they tear cache lines apart, it pays sooner.
+_STREAM_TORN_BYTES = 1 << 22
 # The modules that decide what text a program becomes.
 _EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
 
@@ -98,7 +98,8 @@ class _Kernel:
         """Whether outputs go past the caches: they are larger, and lie on whole cache lines."""
         kept = [target for target in self.rows if held[target.slot]]
         size = sum(target.size for target in kept) * rows * itemsize
-        least = _STREAM_LANES_BYTES if self.lanes else _STREAM_BYTES
+        torn = self.lanes and any(target.size * itemsize % 64 for target in kept)
+        least = _STREAM_TORN_BYTES if torn else _STREAM_BYTES
         return size >= least and not any((held[t.slot] or 0) % 64 for t in kept)
 
 

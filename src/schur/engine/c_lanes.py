@@ -11,16 +11,14 @@ from schur.engine.nest import Node
 from schur.forms import Operand, Program
 
 _WIDTHS = (2, 4, 8, 16)
-# Rows of up to this many numbers are packed tightly into vectors. Longer ones are read 16 bytes of
-# each row at a time, and written in tiles of whole vectors.
+# Rows of up to this many numbers are packed tightly into vectors. Longer ones are written, and if
+# longer than a tile read, in tiles of whole vectors; the others are read 16 bytes of each at a time.
 _PACKED = 6
 # A block of more multiply-adds is cut into functions of about so many, so that compile time stays
 # linear; but not where what several functions need, and each makes, comes to so many times all.
 _FUNCTION_OPERATIONS = 1500
 _MOST_REPEATED = 1.3
-# Inputs of up to so many numbers are read without loops, so that they may stay in registers.
-_UNROLLED = 64
-# Outputs are written so many numbers at a time; as many as the widest vector has lanes.
+# Numbers of a tile; as many as the widest vector has lanes.
 _TILE = 16
 
 # `load_columns` reads as many numbers of W rows as 16 bytes hold.
@@ -289,11 +287,24 @@ class LanesText:
         lines = [f"V r{slot}[{size}];"]
         if size <= _PACKED:
             return [*lines, f"unpack_{size}(p{slot}, r{slot});"]
+        if size > _TILE:
+            place = f"p{slot} + l * {size} + k"
+            lines[0] = f"V r{slot}[{size} + W];"
+            return [
+                *lines,
+                "#pragma GCC unroll 4",
+                f"for (int k = 0; k < {size}; k += W) {{",
+                "  #pragma GCC unroll 16",
+                "  for (int l = 0; l < W; ++l)",
+                f"    if (k + W <= {size}) r{slot}[k + l] = load({place});",
+                f"    else r{slot}[k + l] = load_part({place}, {size} % W);",
+                f"  transpose(r{slot} + k);",
+                "}",
+            ]
         # The last columns end where the row does; some of them are read twice.
-        if size <= _UNROLLED:
-            lines.append("#pragma GCC unroll 64")
         return [
             *lines,
+            "#pragma GCC unroll 16",
             f"for (int k = 0; k + COLUMNS <= {size}; k += COLUMNS)"
             f" load_columns(p{slot} + k, {size}, r{slot} + k);",
             f"if ({size} % COLUMNS) load_columns(p{slot} + {size} - COLUMNS, {size},"
