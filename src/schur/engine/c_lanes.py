@@ -12,7 +12,7 @@ from schur.forms import Operand, Program
 
 _WIDTHS = (2, 4, 8, 16)
 # Rows of up to this many numbers are packed tightly into vectors. Longer ones are written, and if
-# longer than a tile read, in tiles of whole vectors; the others are read 16 bytes of each at a time.
+# longer than a tile read, in tiles of whole vectors; others are read 16 bytes of each at a time.
 _PACKED = 6
 # A block of more multiply-adds is cut into functions of about so many, so that compile time stays
 # linear; but not where what several functions need, and each makes, comes to so many times all.
