@@ -61,7 +61,7 @@ def representations(degree: int) -> Reps:
     return several, harmonics, several
 
 
-def paths(reps: Reps) -> list[Instruction]:
+def paths(reps: Reps) -> tuple[Instruction, ...]:
     """Every coupling, channel by channel."""
     return normalised(
         *reps,
@@ -116,7 +116,7 @@ def dense(degree: int) -> Built:
     return lambda: torch.bmm(x, (y @ flat).reshape(ROWS, size, size))
 
 
-def coefficients(degree: int, lines: list[Instruction]) -> np.ndarray:
+def coefficients(degree: int, lines: Sequence[Instruction]) -> np.ndarray:
     """Σ over paths of a random weight times the coupling, shape (size, size, size)."""
     size = (degree + 1) ** 2
     out, rng = np.zeros((size, size, size)), np.random.default_rng(0)
