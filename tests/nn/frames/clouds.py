@@ -42,7 +42,7 @@ DEGENERATE = {
 }
 
 
-def plain(points: int, d: int, width: int, seed: int = 1) -> torch.nn.Module:
+def plain(points: int, d: int, width: int, seed: int = 1) -> torch.nn.Sequential:
     """A perceptron on coordinates, which no rotation or permutation leaves alone."""
     net = torch.nn.Sequential(
         torch.nn.Flatten(),

@@ -38,6 +38,12 @@ class Equivariant(torch.nn.Module):
       for one in both.
     - "blended": principal axes, and weighted frames near ties.
     - "weighted": `WeightedFrames`, continuous everywhere.
+    - "learned": one frame that a network chooses, `LearnedFrames` for clouds and
+      `LearnedImageFrames` for images under C_n and D_n; `prior_loss` trains it for a backbone that
+      is trained already.
+    - "minimised": the element that brings the cloud nearest to a reference, `MinimisedFrames`, for
+      any group of real matrices, "O(1,3)" as well.
+    - "scaling": coordinates of multidimensional scaling, `ScalingFrames`.
 
     Args:
         backbone: φ.
@@ -123,6 +129,21 @@ class Equivariant(torch.nn.Module):
         """
         return measured(self, arguments, samples, noise, seed)
 
+    def prior_loss(self, *arguments: Any) -> Tensor:
+        """What a learned method loses by turning these, the backbone's own training data.
+
+        Raises:
+            RepresentationError: the method learns nothing.
+        """
+        loss = getattr(self.framing, "prior_loss", None)
+        if loss is None:
+            raise RepresentationError(
+                "only learned frames have a prior",
+                got=type(self.framing).__name__,
+                expected='method="learned"',
+            )
+        return loss(*self._cloud(self.flattened(arguments)[0]))
+
     def moved(self, arguments: Sequence[Any], pose: Pose) -> list[Any]:
         """Arguments after one group element, `pose` of one line, has acted on them."""
         flat, lead = self.flattened(arguments)
@@ -134,6 +155,10 @@ class Equivariant(torch.nn.Module):
         return out
 
     def _frames(self, flat: Sequence[Any]) -> Frames:
+        return self.framing(*self._cloud(flat))
+
+    def _cloud(self, flat: Sequence[Any]) -> tuple[Tensor, Tensor | None]:
+        """What frames are made of, and the mask."""
         cloud, mask = None, None
         for kind, x in zip(self.inputs, flat, strict=True):
             if kind.is_mask:
@@ -148,7 +173,7 @@ class Equivariant(torch.nn.Module):
             )
         if mask is not None and cloud.ndim == 3 and cloud.shape[1] != mask.shape[1]:
             mask = mask.repeat_interleave(cloud.shape[1] // mask.shape[1], 1)
-        return self.framing(cloud, mask)
+        return cloud, mask
 
     def flattened(self, arguments: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
         """Arguments with one axis for the batch, and the axes that it stands for."""

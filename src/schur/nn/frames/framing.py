@@ -17,7 +17,7 @@ from schur.nn.frames.symmetry import Symmetry
 class Framing(torch.nn.Module, ABC):
     """A rule that gives each cloud of a batch a weighted set of group elements.
 
-    A new method is a subclass that says `supports` and `forward`; see `Frames` for what makes the
+    A new method is a subclass that gives `refusal` and `forward`; see `Frames` for what makes the
     result equivariant.
 
     Args:

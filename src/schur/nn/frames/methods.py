@@ -8,6 +8,10 @@ from typing import Any
 from schur.errors import RepresentationError
 from schur.nn.frames.finite import AllElements, SortedRows
 from schur.nn.frames.framing import Framing
+from schur.nn.frames.learned import LearnedFrames
+from schur.nn.frames.learned_images import LearnedImageFrames
+from schur.nn.frames.minimised import MinimisedFrames
+from schur.nn.frames.multidimensional_scaling import ScalingFrames
 from schur.nn.frames.principal import PrincipalFrames
 from schur.nn.frames.symmetry import Symmetry
 from schur.nn.frames.weighted import WeightedFrames
@@ -29,11 +33,19 @@ def _blended(group: Symmetry, **options: Any) -> Framing:
     return PrincipalFrames(group, **{"tie": 0.1, **options})
 
 
+def _learned(group: Symmetry, **options: Any) -> Framing:
+    images = group.elements is not None
+    return LearnedImageFrames(group, **options) if images else LearnedFrames(group, **options)
+
+
 METHODS: dict[str, Callable[..., Framing]] = {
     "average": _average,
     "stochastic": _stochastic,
     "blended": _blended,
     "weighted": WeightedFrames,
+    "learned": _learned,
+    "scaling": ScalingFrames,
+    "minimised": MinimisedFrames,
 }
 
 

@@ -90,7 +90,7 @@ def measured(
 ) -> FrameReport:
     """The report; see `Equivariant.report`."""
     with torch.no_grad():
-        trial = _Trial(model, arguments)
+        trial = Trial(model, arguments)
         exact, between = [], []
         rng = np.random.default_rng(seed)
         for _ in range(samples):
@@ -112,8 +112,11 @@ def measured(
     )
 
 
-class _Trial:
-    """A model on given arguments, and what becomes of its results when these are changed."""
+class Trial:
+    """A model on given arguments, and what becomes of its results when these are changed.
+
+    `sizes` are the lengths that errors are shares of, one for each result.
+    """
 
     def __init__(self, model: Equivariant, arguments: Sequence[Any]) -> None:
         self.model, self.arguments = model, arguments
