@@ -8,7 +8,7 @@ degrees up to l twice, to every degree up to 2l. Parities are those of harmonics
 and MIMO only couplings of even degree sum are left; for SISO with odd l the published parities
 leave none, and here the even parity comes out. Every coupling is a block of its own in the result.
 
-e3nn-jax is its `tensor_product`, compiled by XLA as a whole; "diagonals" is the sparse product of
+e3nn-jax is its `tensor_product`, compiled by XLA as a whole; "sparse" is the sparse product of
 that paper, which reads four of its entries for each pair of orders, on e3nn-jax's coefficients.
 Each contender keeps its own order of blocks: e3nn-jax sorts by degree, Schur keeps that of paths.
 """
@@ -161,7 +161,7 @@ def in_order_of_paths(given: Setting, out: Any) -> np.ndarray:
 CONTENDERS: dict[str, Callable[[Setting], tuple[Call, Callable[[Any], np.ndarray]]]] = {
     "Schur": by_schur,
     "e3nn-jax": by_e3nn_jax,
-    "e3nn-jax, diagonals": by_diagonals,
+    "e3nn-jax, sparse": by_diagonals,
 }
 
 
