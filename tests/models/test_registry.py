@@ -14,8 +14,10 @@ from schur.atoms.presets import PRESETS
 from schur.errors import DataError
 from schur.models.egnn import EGNNConfig
 from schur.models.escn import ESCNConfig
+from schur.models.faenet import FAENetConfig
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIPConfig
+from schur.models.ponita import PONITAConfig
 from schur.models.registry import ARCHITECTURES, ModelConfig, config_of, parse_config
 from schur.models.se3_transformer import SE3TransformerConfig
 from schur.models.tensor_field_network import TensorFieldNetworkConfig
@@ -30,6 +32,8 @@ SHAPES: list[ModelConfig] = [
     TensorFieldNetworkConfig(layers=2, lmax=1, features=2, radial_hidden=(4,)),
     SE3TransformerConfig(layers=2, lmax=1, features=2, heads=1, radial_hidden=(4,)),
     ESCNConfig(layers=2, lmax=1, order=1, channels=2, radial_hidden=(4,)),
+    PONITAConfig(features=2, layers=1, kernel_hidden=(4,)),
+    FAENetConfig(features=2, layers=1, frames="all"),
 ]
 
 

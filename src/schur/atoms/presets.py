@@ -107,5 +107,33 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 1000, "batch_size": 5},
         },
     },
+    "ponita": {
+        "small": {
+            "model": {"layers": 2, "features": 24, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "medium": {
+            "model": {"layers": 3, "features": 32, "cutoff": 5.0},
+            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "large": {
+            "model": {"layers": 3, "features": 64, "frequency": 2, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+        },
+    },
+    "faenet": {
+        "small": {
+            "model": {"layers": 3, "features": 64, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "medium": {
+            "model": {"layers": 4, "features": 96, "cutoff": 5.0},
+            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "large": {
+            "model": {"layers": 5, "features": 128, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+        },
+    },
 }
 """Settings by architecture and size."""

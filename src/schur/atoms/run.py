@@ -121,6 +121,7 @@ def train_potential(
     outcome = trainer.run(resume=resume)
     if not together.leads:
         return TrainedRun(potential, outcome, {}, time.perf_counter() - begin)
+    potential.eval()
     level(potential, train.thinned(EVALUATED))
     evaluations = {
         name: evaluate(potential, part.thinned(EVALUATED))

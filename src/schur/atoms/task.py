@@ -70,9 +70,11 @@ class PotentialTask:
 
     def validate(self) -> dict[str, float]:
         """Errors in meV, meV/Å and meV/Å^3; the score weighs them as the second stage does."""
-        errors = SystemErrors()
+        errors, mode = SystemErrors(), self.potential.training
+        self.potential.eval()  # some models leave things to chance in training
         for part in self.processes.each(lambda: evaluate(self._evaluated, self.valid).total):
             errors.merge(part)
+        self.potential.train(mode)
         summary = errors.summary()
         terms = [
             (self.config.late_energy, errors.energy_per_atom.rmse),

@@ -51,6 +51,23 @@ def checked(test: Callable[[], None], *values: Tensor) -> None:
     recorder.steps.append(test)
 
 
+def past_torch(step: Step, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
+    """Make a step that may look at values; and again whenever a recording repeats them.
+
+    Args:
+        step: overwrites all of the tensors `written`, whose shapes do not depend on values.
+        read: the tensors that it reads, where they stand.
+        written: of its own memory, and without a gradient.
+    """
+    recorder = recorder_of(*read)
+    if recorder is None:
+        step()
+        return
+    with _disable_current_modes():
+        step()
+    recorder.kernel(read, read, written, [step], None)
+
+
 class Recording:
     """What `record` wrote down.
 

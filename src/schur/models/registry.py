@@ -11,8 +11,10 @@ from torch import nn
 from ..errors import DataError
 from .egnn import EGNN, EGNNConfig
 from .escn import ESCN, ESCNConfig
+from .faenet import FAENet, FAENetConfig
 from .mace import MACE, MACEConfig
 from .nequip import NequIP, NequIPConfig
+from .ponita import PONITA, PONITAConfig
 from .se3_transformer import SE3Transformer, SE3TransformerConfig
 from .tensor_field_network import TensorFieldNetwork, TensorFieldNetworkConfig
 from .tensornet import TensorNet, TensorNetConfig
@@ -24,7 +26,9 @@ ModelConfig = Annotated[
     | TensorNetConfig
     | TensorFieldNetworkConfig
     | SE3TransformerConfig
-    | ESCNConfig,
+    | ESCNConfig
+    | PONITAConfig
+    | FAENetConfig,
     Field(discriminator="architecture"),
 ]
 """The shape of a model of any architecture; its field `architecture` says of which."""
@@ -37,6 +41,8 @@ ARCHITECTURES: Mapping[str, type[nn.Module]] = {
     "tensor-field-network": TensorFieldNetwork,
     "se3-transformer": SE3Transformer,
     "escn": ESCN,
+    "ponita": PONITA,
+    "faenet": FAENet,
 }
 """Name -> class, built from (config, num_species, mean_neighbours, numbers)."""
 

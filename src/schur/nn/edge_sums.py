@@ -64,6 +64,32 @@ def collect(
     return routine(of_edge, factor, indices=_indices(graph, factor), sizes=sizes)
 
 
+def convolve(
+    at_sender: Float[Tensor, "nodes channels"],
+    of_edge: Float[Tensor, "edges channels"],
+    factor: Float[Tensor, "_ 1"],
+    graph: Graph,
+) -> Float[Tensor, "nodes channels"]:
+    """Σ_{e -> n} c[e] w[e] ∘ x[sender(e)], in one pass.
+
+    Args:
+        at_sender: x.
+        of_edge: w, a filter for each channel.
+        factor: c, one row for each edge, or for each pair of a graph of paired edges.
+        graph: the edges.
+
+    Example:
+        >>> import torch
+        >>> graph = Graph(torch.tensor([[0, 1, 2], [1, 0, 1]]), 3)
+        >>> x, w = torch.tensor([[1.0], [2.0], [3.0]]), torch.full((3, 1), 10.0)
+        >>> convolve(x, w, torch.tensor([[1.0], [1.0], [0.5]]), graph).T
+        tensor([[20., 25.,  0.]])
+    """
+    routine = _routine("convolve", at_sender.shape[1], _rows(factor, graph))
+    indices = {**_indices(graph, factor), "senders": graph.senders}
+    return routine(at_sender, of_edge, factor, indices=indices)
+
+
 def _rows(array: Tensor, graph: Graph) -> str | None:
     """The index at which an array is read where it has one row for each pair."""
     return "pairs" if graph.pairs is not None and len(array) < graph.num_edges else None
@@ -79,7 +105,7 @@ def _indices(graph: Graph, array: Tensor) -> dict[str, Sorted]:
 
 @lru_cache(maxsize=256)
 def _routine(kind: str, channels: int, pairs: str | None) -> Routine:
-    make = _spreading if kind == "spread" else _collecting
+    make = {"spread": _spreading, "convolve": _convolving}.get(kind, _collecting)
     return Routine(make(channels, pairs, kind))
 
 
@@ -111,6 +137,22 @@ def _collecting(channels: int, pairs: str | None, kind: str) -> Program:
     path = Path(
         [Factor(o.name, 0, c) for o, c in zip(operands, letters, strict=True)],
         np.zeros((1, 3), int),
+        [1.0],
+    )
+    return Form(operands, (path,)).open("out")
+
+
+def _convolving(channels: int, pairs: str | None, kind: str) -> Program:
+    block = (Block(1, (channels,)),)
+    operands = (
+        Operand("at_sender", block, "indexed", "senders"),
+        Operand("of_edge", block),
+        Operand("factor", (Block(1),), "row" if pairs is None else "indexed", pairs),
+        Operand("out", block, "indexed", "receivers"),
+    )
+    path = Path(
+        [Factor(o.name, 0, c) for o, c in zip(operands, ("u", "u", "", "u"), strict=True)],
+        np.zeros((1, 4), int),
         [1.0],
     )
     return Form(operands, (path,)).open("out")

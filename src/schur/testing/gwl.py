@@ -42,7 +42,8 @@ class Ability:
             of a model of one layer.
         degree: highest degree of the features that a layer passes on.
         reflections: whether mirror images are the same to it.
-        exact: whether it is invariant to rounding.
+        exact: whether it is invariant to rounding; of a model that is not, nothing can be
+            demanded, since what it sees may drown in its error.
     """
 
     layers: int | None = None
@@ -69,6 +70,12 @@ def expectation(pair: Pair, ability: Ability) -> Expectation:
         >>> [expectation(k_chain(4), Ability(layers=n, degree=1)) for n in (2, 3)]
         ['cannot', 'must']
     """
+    demanded = _of_exact(pair, ability)
+    return "may" if demanded == "must" and not ability.exact else demanded
+
+
+def _of_exact(pair: Pair, ability: Ability) -> Expectation:
+    """The same of a model that is invariant to rounding."""
     if pair.kind == "mirror":
         return "cannot" if ability.reflections else "may"
     if pair.kind == "fold":

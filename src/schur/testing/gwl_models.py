@@ -9,8 +9,10 @@ import torch
 
 from schur.models.egnn_config import EGNNConfig
 from schur.models.escn_config import ESCNConfig
+from schur.models.faenet_config import FAENetConfig
 from schur.models.mace_config import MACEConfig
 from schur.models.nequip_config import NequIPConfig
+from schur.models.ponita_config import PONITAConfig
 from schur.models.registry import ModelConfig, build_model
 from schur.models.se3_transformer_config import SE3TransformerConfig
 from schur.models.tensor_field_network_config import TensorFieldNetworkConfig
@@ -117,7 +119,42 @@ def _irreps() -> list[Subject]:
     ]
 
 
-SUBJECTS: tuple[Subject, ...] = (*_mace(), *_nequip(), *_egnn(), *_tensornet(), *_irreps())
+def _ponita() -> list[Subject]:
+    # What a rotation changes counts as noise, so that a grid tells apart what stands out from it.
+    shape = PONITAConfig(layers=1, features=8)
+    one, three = Ability(layers=1, exact=False), Ability(layers=3, exact=False)
+    return [
+        Subject("ponita, 1 layer, 12 directions", shape, one),
+        Subject("ponita, 1 layer, 92 directions", shape.model_copy(update={"frequency": 3}), one),
+        Subject(
+            "ponita, 3 layers, 92 directions",
+            shape.model_copy(update={"frequency": 3, "layers": 3}),
+            three,
+        ),
+    ]
+
+
+def _faenet() -> list[Subject]:
+    # Frames know the whole graph, so that layers are no bound; symmetric graphs have no frames of
+    # their own, and what another choice of axes changes counts as noise.
+    shape = FAENetConfig(layers=1, features=8, ties="accept")
+    handed = shape.model_copy(update={"group": "SO(3)"})
+    silent = Ability(exact=False)
+    return [
+        Subject("faenet, 1 layer", shape, silent),
+        Subject("faenet, 1 layer, SO(3)", handed, replace(silent, reflections=False)),
+    ]
+
+
+SUBJECTS: tuple[Subject, ...] = (
+    *_mace(),
+    *_nequip(),
+    *_egnn(),
+    *_tensornet(),
+    *_irreps(),
+    *_ponita(),
+    *_faenet(),
+)
 """At least one model of every architecture in `schur.models.registry`."""
 
 

@@ -80,17 +80,28 @@ class PrincipalFrames(Framing):
         size = (x.detach() ** 2).sum(-1).amax(-1).sqrt()[:, None, None]
         unit = x / torch.where(size > 0, size, 1.0)  # no squares that vanish or overflow
         count = x.shape[1] if mask is None else mask.sum(-1).clamp(min=1)[:, None, None]
-        values, axes = safe_eigh(unit.mT @ unit / count)
+        return self.of_moments(unit.mT @ unit / count, centre)
+
+    def of_moments(
+        self, moments: Float[Tensor, "clouds d d"], centre: Float[Tensor, "clouds d"] | None = None
+    ) -> Frames:
+        """All frames of clouds that are known by their second moments C alone.
+
+        Args:
+            moments: C, or any multiple of it.
+            centre: t; the origin by default.
+        """
+        values, axes = safe_eigh(moments)
         gaps = values[..., 1:] - values[..., :-1]
         largest = values[..., -1:]
         margin = (gaps / torch.where(largest > 0, largest, 1.0)).amin(-1).clamp(min=0)
         if self.symmetry.is_proper:
             sign = torch.linalg.det(axes.detach()).sign()
             axes = torch.cat([axes[..., :1] * sign[:, None, None], axes[..., 1:]], -1)
-        signs = torch.tensor(self.signs, dtype=cloud.dtype, device=cloud.device)
+        signs = torch.tensor(self.signs, dtype=axes.dtype, device=axes.device)
         matrix = (axes[:, None] * signs[:, None, :]).flatten(0, 1)
-        clouds = torch.arange(len(cloud), device=cloud.device).repeat_interleave(len(signs))
-        origin = centre[clouds]
+        clouds = torch.arange(len(axes), device=axes.device).repeat_interleave(len(signs))
+        origin = torch.zeros_like(matrix[:, 0]) if centre is None else centre[clouds]
         pose = Pose(matrix, matrix.mT, torch.zeros_like(origin), origin)
         weight = torch.full_like(matrix[:, 0, 0], 1 / len(signs))
         return Frames(
