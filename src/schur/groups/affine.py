@@ -90,20 +90,35 @@ class Affine(Group):
         """
         if not reach > 0:
             raise NumberError("the spread of a normal distribution", got=reach, expected="> 0")
-        if isinstance(self.linear, Reductive):
-            a, weight = self.linear.sample_weighted(rng, count, scale)
-        elif self.linear.is_compact:
-            a, weight = self.linear.sample(rng, count), np.ones(count)
-        else:
-            raise RepresentationError(
-                f"no Haar measure is known for {self.linear}",
-                expected="a compact group or one with polar coordinates",
-            )
+        a, weight = self.sample_linear(rng, count, scale)
         u = reach * rng.standard_normal((count, self.linear.n))
         # t = A u: the determinant in dt = |det A| du takes the one of the measure away.
         size = np.sum((u / reach) ** 2, axis=-1) / 2
         weight = weight * np.exp(size) * (np.sqrt(2 * np.pi) * reach) ** self.linear.n
         return self.motion(a, np.einsum("zij,zj->zi", a, u)), weight
+
+    def sample_linear(
+        self, rng: np.random.Generator, count: int, scale: float = 0.5
+    ) -> tuple[Float[np.ndarray, "{count} m m"], Float[np.ndarray, "{count}"]]:
+        """Elements A_i of the linear group and weights w_i with E[w f(A)] = ∫ f(A) dA.
+
+        Args:
+            rng: source of randomness.
+            count: number of elements.
+            scale: as in `Reductive.sample_weighted`; of no use to a compact group, whose weights
+                are one.
+
+        Raises:
+            RepresentationError: the group is neither compact nor has polar coordinates.
+        """
+        if isinstance(self.linear, Reductive):
+            return self.linear.sample_weighted(rng, count, scale)
+        if self.linear.is_compact:
+            return self.linear.sample(rng, count), np.ones(count)
+        raise RepresentationError(
+            f"no Haar measure is known for {self.linear}",
+            expected="a compact group or one with polar coordinates",
+        )
 
     def _is_member(self, g: np.ndarray, tolerance: float) -> Answers:
         last = np.zeros(self.n)

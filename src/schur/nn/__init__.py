@@ -1,6 +1,7 @@
 """Layers: one a file, with e3nn's normalisations, on plain and on geometric tensors."""
 
 from schur.nn.activation import Activation
+from schur.nn.affine_convolution import AffineConvolution, AffineLift, sampled_elements
 from schur.nn.attention import Attention
 from schur.nn.batch_norm import BatchNorm
 from schur.nn.convolution import Convolution
@@ -19,6 +20,7 @@ from schur.nn.hypergraph_tensor import hypergraph_tensor
 from schur.nn.kernel_attention import KernelAttention
 from schur.nn.layer_norm import LayerNorm
 from schur.nn.linear import Linear
+from schur.nn.log_polar import LogPolar, PoseTransformer, turned_and_scaled
 from schur.nn.norm_activation import NormActivation
 from schur.nn.pair_product import PairProduct
 from schur.nn.permutation_linear import PermutationLinear
@@ -33,6 +35,8 @@ from schur.nn.tensor_product import TensorProduct
 
 __all__ = [
     "Activation",
+    "AffineConvolution",
+    "AffineLift",
     "Attention",
     "BatchNorm",
     "Convolution",
@@ -50,11 +54,13 @@ __all__ = [
     "KernelAttention",
     "LayerNorm",
     "Linear",
+    "LogPolar",
     "NormActivation",
     "PairProduct",
     "PermutationLinear",
     "PermutationNetwork",
     "PolynomialCutoff",
+    "PoseTransformer",
     "RadialBasis",
     "RadialMLP",
     "SetEmbedding",
@@ -63,5 +69,7 @@ __all__ = [
     "TensorProduct",
     "ego_subgraphs",
     "hypergraph_tensor",
+    "sampled_elements",
     "second_moment_scale",
+    "turned_and_scaled",
 ]

@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from schur.errors import NumberError, ShapeError
+from schur.errors import NumberError, RepresentationError, ShapeError
 from schur.groups import MatrixGroup
 
 # Of two neighbouring singular values the first must be so much larger for the gap to count.
 _GAP = 3.0
+# Brackets may leave a Lie algebra by rounding; the search for one takes so many steps at most.
+_CLOSED, _STEPS = 1e-11, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +50,38 @@ class Discovery:
             >>> exact.angle_to(SO2().generators()) < 1e-6
             True
         """
-        if len(generators) != len(self.generators):
-            return 90.0
-        mine, _ = np.linalg.qr(self.generators.reshape(len(self.generators), -1).T)
-        other, _ = np.linalg.qr(generators.reshape(len(generators), -1).T)
-        # By the sine, which keeps its digits at small angles.
-        sines = np.linalg.svd(other - mine @ (mine.T @ other), compute_uv=False)
-        return float(np.degrees(np.arcsin(min(1.0, sines.max(initial=0.0)))))
+        return angle_between(self.generators, generators)
 
     def group(self, name: str = "discovered") -> MatrixGroup:
-        """The group of the generators, to build layers with.
+        """The group of the nearest Lie algebra, to build layers with.
+
+        Generators that were found in data are off by a few degrees, so that nothing commutes with
+        all of them exactly. The span is moved, by as little as will do, until it holds its
+        brackets; `angle_to(group.generators())` says by how much.
 
         Raises:
-            RepresentationError: the brackets leave the span by more than rounding: then clean
-                generators are needed, from more data or by hand.
+            RepresentationError: there is no Lie algebra of this dimension nearby.
+
+        Example:
+            >>> from schur.groups import SO3
+            >>> rng = np.random.default_rng(0)
+            >>> noisy, _ = np.linalg.qr(
+            ...     SO3().generators().reshape(3, 9).T + 0.05 * rng.standard_normal((9, 3))
+            ... )
+            >>> found = Discovery(noisy.T.reshape(3, 3, 3), np.zeros(9), 0.1)
+            >>> nearest = found.group().generators()
+            >>> found.angle_to(SO3().generators()) > angle_between(nearest, SO3().generators())
+            True
         """
-        return MatrixGroup(self.generators, name=name)
+        closed = _closed(self.generators)
+        if _leaving(closed) > _CLOSED:
+            raise RepresentationError(
+                "no Lie algebra is near these generators",
+                got=f"brackets off by {self.bracket:.1e}",
+                expected="brackets within the span",
+                remedy="another dimension=..., or more data",
+            )
+        return MatrixGroup(closed, name=name)
 
     def __str__(self) -> str:
         n = self.generators.shape[-1]
@@ -72,6 +90,27 @@ class Discovery:
             f"{len(self.generators)} generators of {n} x {n}; defects {found}, …; "
             f"brackets off by {self.bracket:.1e}"
         )
+
+
+def angle_between(one: Float[np.ndarray, "k n n"], other: Float[np.ndarray, "m n n"]) -> float:
+    """The largest principal angle between the spans of two sets of matrices, in degrees.
+
+    Args:
+        one, other: independent matrices. Where their numbers differ the angle is 90.
+
+    Example:
+        >>> from schur.groups import SO3
+        >>> x = SO3().generators()
+        >>> angle_between(x, x[::-1] + 0.3 * x) < 1e-6, angle_between(x, x[:2])
+        (True, 90.0)
+    """
+    if len(one) != len(other):
+        return 90.0
+    mine, _ = np.linalg.qr(one.reshape(len(one), -1).T)
+    theirs, _ = np.linalg.qr(other.reshape(len(other), -1).T)
+    # By the sine, which keeps its digits at small angles.
+    sines = np.linalg.svd(theirs - mine @ (mine.T @ theirs), compute_uv=False)
+    return float(np.degrees(np.arcsin(min(1.0, sines.max(initial=0.0)))))
 
 
 def discover(
@@ -171,12 +210,44 @@ def _count(defects: np.ndarray) -> int:
     return widest + 1
 
 
+def _brackets(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.einsum("aij,bjk->abik", x, y) - np.einsum("bij,ajk->abik", y, x)
+
+
 def _leaving(x: np.ndarray) -> float:
-    brackets = np.einsum("aij,bjk->abik", x, x) - np.einsum("bij,ajk->abik", x, x)
-    flat, span = brackets.reshape(-1, x.shape[-1] ** 2), x.reshape(len(x), -1)
+    flat, span = _brackets(x, x).reshape(-1, x.shape[-1] ** 2), x.reshape(len(x), -1)
     size = float(np.linalg.norm(flat))
     rest = float(np.linalg.norm(flat - flat @ span.T @ span))
     return rest / size if size > 1e-9 else 0.0
+
+
+def _closed(x: np.ndarray) -> np.ndarray:
+    """A span nearby that holds its brackets, if there is one.
+
+    With Y_j orthonormal to all X_a and X_a + Σ_j C_aj Y_j for the new span, what leaves it is to
+    first order the Y-part of [X_a, X_b] + [C_a Y, X_b] + [X_a, C_b Y] - f_ab^c C_c Y. Solutions
+    come in families, by conjugation: damped least squares (Levenberg and Marquardt), with the
+    size of the rest as damping, keeps to the nearest and still converges quadratically.
+    """
+    k, n = x.shape[:2]
+    for _ in range(_STEPS):
+        if k == n * n or _leaving(x) < _CLOSED / 100:
+            break
+        span = x.reshape(k, -1)
+        y = np.linalg.svd(span)[2][k:]
+        found = _brackets(x, x).reshape(k, k, -1)
+        f, rest = found @ span.T, found @ y.T
+        moved = _brackets(y.reshape(-1, n, n), x).reshape(len(y), k, -1) @ y.T
+        system = -np.einsum("abc,pq->abpcq", f, np.eye(len(y)))
+        for a in range(k):
+            system[a, :, :, a] += np.moveaxis(moved, 0, -1)
+            system[:, a, :, a] -= np.moveaxis(moved, 0, -1)
+        flat = system.reshape(rest.size, -1)
+        damped = flat.T @ flat + np.sum(rest**2) * np.eye(flat.shape[1])
+        step = np.linalg.solve(damped, -flat.T @ rest.reshape(-1)).reshape(k, -1)
+        q, _ = np.linalg.qr((span + step @ y).T)
+        x = q.T.reshape(k, n, n)
+    return x
 
 
 def _fitted(points: Tensor, labels: Tensor, epochs: int, seed: int) -> Callable[[Tensor], Tensor]:

@@ -1,0 +1,1 @@
+"""Equivariant linear layers between tensor powers, beside those of emlp."""

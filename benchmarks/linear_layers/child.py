@@ -1,0 +1,54 @@
+"""One contender and one case in a process of its own, in the interpreter that has it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from benchmarks.child import bind_cores
+from benchmarks.linear_layers.cases import CASES
+from benchmarks.scaling.curves import shortest
+
+OVER_LIMIT = 24  # exit status
+
+
+def main(contender: str, case_name: str, limit: str, folder: str) -> None:
+    """Builds, calls, and writes what it took to `result.json` and the basis to `basis.npy`.
+
+    Seconds are of a processor. What is imported is not counted; what is built and compiled is,
+    and a process that passes the limit ends itself.
+    """
+    bind_cores(1)
+    module = importlib.import_module(f"benchmarks.linear_layers.{contender}_layer")
+    threading.Thread(target=_guard, args=(process_time() + int(limit),), daemon=True).start()
+    case = CASES[case_name]
+    start = process_time()
+    layer = module.build(case)
+    found = {"build_s": process_time() - start}
+    for name, call in module.calls(layer, case).items():
+        start = process_time()
+        call()
+        found[f"first {name}_s"] = process_time() - start
+        found[f"{name}_s"] = shortest(call)
+    np.save(Path(folder, "basis.npy"), module.basis(case))
+    report = found | {"versions": module.versions()}
+    Path(folder, "result.json").write_text(json.dumps(report), "utf-8")
+
+
+def _guard(end: float) -> None:
+    # Not RLIMIT_CPU: with it the system counts a process's time in ticks of milliseconds.
+    while process_time() < end:
+        time.sleep(1.0)
+    os._exit(OVER_LIMIT)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,49 @@
+"""emlp's `Linear` between sums of tensor powers, compiled by JAX. Imports nothing of Schur."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import objax
+from emlp.groups import O, S
+from emlp.nn.objax import Linear
+from emlp.reps import T
+
+from benchmarks.linear_layers.cases import CHANNELS, ROWS, LayerCase
+
+PACKAGES = ("emlp", "jax", "jaxlib", "objax")
+
+
+def build(case: LayerCase) -> Any:
+    """The layer, whose null spaces are solved here."""
+    group = {"S": S, "O": O}[case.family](case.n)
+    rep_in, rep_out = CHANNELS * T(case.order_in)(group), CHANNELS * T(case.order_out)(group)
+    return Linear(rep_in, rep_out)
+
+
+def calls(layer: Any, case: LayerCase) -> dict[str, Callable[[], object]]:
+    """The forward pass; and the gradients of a sum of squares by all weights."""
+    width = CHANNELS * case.n**case.order_in
+    x = objax.random.normal((ROWS, width))
+    forward = objax.Jit(layer)
+    names = layer.vars()
+    gradients = objax.Jit(objax.GradValues(lambda x: (layer(x) ** 2).sum(), names), names)
+    return {
+        "apply": lambda: forward(x).block_until_ready(),
+        "gradient": lambda: [part.block_until_ready() for part in gradients(x)[0]],
+    }
+
+
+def basis(case: LayerCase) -> np.ndarray:
+    """Orthonormal columns that span the maps of one channel."""
+    group = {"S": S, "O": O}[case.family](case.n)
+    found = (T(case.order_out) * T(case.order_in).T)(group).equivariant_basis()
+    return np.asarray(found.to_dense() if hasattr(found, "to_dense") else found, np.float64)
+
+
+def versions() -> dict[str, str]:
+    """Of what was measured."""
+    return {name: metadata.version(name) for name in PACKAGES}
