@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,15 +17,18 @@ from schur.engine import (
     Routine,
     Sorted,
     backends,
+    sorting,
     torch_backend,
     triton_backend,
+    triton_calls,
     triton_check,
     triton_items,
     triton_model,
     triton_module,
     triton_tuning,
 )
-from schur.engine.triton_plan import Budget, plan
+from schur.engine.triton_kernels import Budget
+from schur.engine.triton_plan import plan
 from schur.engine.triton_source import source
 from schur.errors import BackendError
 from schur.forms import Program, derive
@@ -42,25 +43,6 @@ from .message import message_program
 from .served import needs_triton
 
 pytestmark = needs_triton
-
-
-@pytest.fixture
-def budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Budget], None]]:
-    """Sets what a program may use."""
-
-    def use(chosen: Budget) -> None:
-        triton_backend._compiled.cache_clear()
-        triton_check._passed.clear()
-        monkeypatch.setattr(triton_tuning, "kernels", partial(_kernels, budget=chosen))
-
-    yield use
-    triton_backend._compiled.cache_clear()
-
-
-def _kernels(program: Program, dtype: str, device: str, budget: Budget) -> ModuleType:
-    return triton_module.kept(
-        f"{program.key} {dtype} {budget}", source(program, dtype, budget).text
-    )
 
 
 def mixed() -> Program:
@@ -115,6 +97,33 @@ def test_pieces_of_entries_with_many_rows(monkeypatch: pytest.MonkeyPatch, longe
     rows = [receivers.order[a:b] for a, b in zip(pieces.begin, pieces.end, strict=True)]
     assert all(len(piece) <= longest for piece in rows)
     assert torch.equal(torch.cat(rows), receivers.order)
+
+
+def test_a_loop_asks_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and gradients again and again, with sorted indices: nobody waits for the device."""
+    waits: list[str] = []
+    asked = triton_items._asked
+
+    def counted(start: Tensor) -> int:
+        waits.append("the most rows")
+        return asked(start)
+
+    monkeypatch.setattr(triton_items, "_asked", counted)
+    for module in (triton_calls, sorting):
+        monkeypatch.setattr(module, "check_bounds", lambda *given: waits.append("bounds"))
+    program = mixed()
+    given = case(program, rows=5)
+    values = [torch.from_numpy(given.values[o.name]).requires_grad_() for o in program.inputs]
+    edges = {
+        name: Sorted(torch.from_numpy(index), given.lengths[name])
+        for name, index in given.indices.items()
+    }
+    counts = []
+    for _ in range(3):
+        out = Routine(program, "triton")(*values, indices=edges, sizes=given.lengths)
+        torch.autograd.grad(out.sum(), values)
+        counts.append(len(waits))
+    assert counts[0] > 0 and counts[1:] == counts[:1] * 2
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])

@@ -18,6 +18,7 @@ from schur.reps import Irreps
 from schur.tensors import GeometricTensor, Graph
 from schur.testing import assert_derivatives, assert_equivariant
 
+from ..engine.served import TRITON
 from .laws import EPS, assert_close, assert_same_function, normal, reference
 
 o3: Any = e3nn.o3
@@ -245,3 +246,39 @@ def test_weights_by_pair_are_weights_of_both_edges() -> None:
 def test_edges_said_to_be_paired_are_checked() -> None:
     with pytest.raises(ShapeError, match="opposite pairs"):
         Graph(torch.tensor([[0, 1], [1, 2]]), 3, paired=True)
+
+
+@pytest.mark.parametrize("backend", ["auto", TRITON])
+@pytest.mark.parametrize("paired", [False, True])
+def test_the_last_radial_layer_inside(backend: Any, paired: bool) -> None:
+    """Weights from a matrix and fewer numbers are what they are if made beforehand."""
+    plain = Convolution("3x0e+2x1o", "0e+1o", "0e+1o")
+    layer = Convolution("3x0e+2x1o", "0e+1o", "0e+1o", backend=backend, hidden=3)
+    half = torch.tensor([[0, 1, 2], [1, 2, 0]])
+    graph = Graph(torch.cat([half, half.flip(0)], 1), 3, paired=paired)
+    x, y = normal(3, 9, seed=1), normal(6, 4, seed=2)
+    hidden, matrix = normal(3 if paired else 6, 3, seed=3), normal(3, plain.weight_numel, seed=4)
+    inputs = [tensor.requires_grad_() for tensor in (x, y, hidden, matrix)]
+    found = layer(x, y, hidden, graph, matrix=matrix)
+    expected = plain(x, y, hidden @ matrix, graph)
+    weights = normal(*expected.shape, seed=5)
+
+    def derivatives(out: Tensor) -> list[Tensor]:
+        first = torch.autograd.grad((out * weights).sum(), inputs, create_graph=True)
+        loss = torch.stack([part.square().sum() for part in first]).sum()
+        again = torch.autograd.grad(loss, inputs)
+        return [out, *first, *again]
+
+    for one, other in zip(derivatives(found), derivatives(expected), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e3 * EPS, atol=1e3 * EPS)
+
+
+def test_a_matrix_that_does_not_fit() -> None:
+    layer = Convolution(IN, EDGE, KEEP, hidden=3)
+    x, y, w = arguments(layer)
+    with pytest.raises(ShapeError, match="matrix has the wrong shape"):
+        layer(x, y, w[:, :3], EDGES)
+    with pytest.raises(ShapeError, match="matrix has the wrong shape"):
+        layer(x, y, w[:, :3], EDGES, matrix=normal(3, 4))
+    with pytest.raises(ShapeError, match="weight has the wrong shape"):
+        layer(x, y, w, EDGES, matrix=normal(3, layer.weight_numel))

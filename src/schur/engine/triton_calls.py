@@ -109,6 +109,8 @@ class Compiled:
             items = walk.begin.numel()
         elif each.chunked:
             items, grain = self._chunks(each, rows)
+        # Layers taken into two passes may add to one target.
+        before = {target.slot: tensors[target.slot] for target in each.targets}
         buffers: dict[int, Tensor] = {}
         for target in each.targets:
             buffers[target.slot] = self._buffer(target, items, walk, rows, example)
@@ -121,7 +123,9 @@ class Compiled:
                 buffer.zero_()
         for target in each.targets:
             kept = self._memory(target.slot, example)
-            tensors[target.slot] = self._summed(buffers[target.slot], target, walk).to(kept)
+            made = self._summed(buffers[target.slot], target, walk).to(kept)
+            earlier = before[target.slot]
+            tensors[target.slot] = made if earlier is None else earlier + made
 
     def _memory(self, slot: int, example: Tensor) -> torch.dtype:
         """The number type of a value: what is never handed out keeps the one computed in."""

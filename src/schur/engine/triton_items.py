@@ -96,8 +96,13 @@ def _most_rows(start: Int[Tensor, " size_and_one"]) -> int:
         return known[1]
     if start.is_cuda and torch.cuda.is_current_stream_capturing():
         return 0  # nothing can be asked while a graph is captured: entries stay as they are
-    most = int(start.diff().max()) if start.numel() > 1 else 0
+    most = _asked(start)
     if len(_counted) > 64:
         _counted.clear()
     _counted[start.data_ptr()] = (start, most)
     return most
+
+
+def _asked(start: Int[Tensor, " size_and_one"]) -> int:
+    """The same, which waits for the device."""
+    return int(start.diff().max()) if start.numel() > 1 else 0

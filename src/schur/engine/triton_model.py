@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from math import prod
 
 from schur.engine.nest import Graph, Node
-from schur.engine.triton_plan import Budget, Kernel, Launches, Part, alive, plan, values_of
+from schur.engine.triton_kernels import Budget, Kernel, Launches, Part, values_of
+from schur.engine.triton_packing import alive
+from schur.engine.triton_plan import plan
 from schur.forms import Program
 
 # Of a data-centre card of today, in bytes and warp instructions a second; only their ratio and

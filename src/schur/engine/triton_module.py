@@ -15,8 +15,13 @@ from schur.engine import (
     c_arithmetic,
     lanes,
     nest,
+    triton_kernels,
     triton_lanes,
+    triton_layers,
+    triton_layers_text,
     triton_model,
+    triton_nests,
+    triton_packing,
     triton_plan,
     triton_source,
     triton_text,
@@ -27,7 +32,8 @@ from schur.engine.c_compiler import cache_directory
 # The modules that decide what text a program becomes.
 _EMITTERS = (
     *(c_arithmetic, lanes, nest, schedule_module),
-    *(triton_lanes, triton_model, triton_plan, triton_source, triton_text),
+    *(triton_lanes, triton_layers, triton_layers_text, triton_model),
+    *(triton_kernels, triton_nests, triton_packing, triton_plan, triton_source, triton_text),
 )
 
 

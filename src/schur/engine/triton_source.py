@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from math import prod
 
 from schur.engine import triton_plan
+from schur.engine.triton_kernels import Budget, Launches
 from schur.engine.triton_lanes import ROWS, WARPS, LanesText
-from schur.engine.triton_plan import Budget, Launches
 from schur.engine.triton_text import KernelText
 from schur.forms import Program
 
@@ -148,7 +148,7 @@ class _Source:
         return PassCalls(None, False, ROWS, tuple(targets), tuple(launches))
 
     def _pass(self, number: int, each: Launches) -> PassCalls:
-        targets = [self.program.values[name] for name in each.work.targets]
+        targets = [self.program.values[name] for name in each.targets]
         blocked = frozenset(t.name for t in targets if triton_plan.summed_over_blocks(t, each))
         launches = []
         for k, kernel in enumerate(each.kernels):

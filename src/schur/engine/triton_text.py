@@ -9,7 +9,8 @@ from math import prod
 
 from schur.engine.c_arithmetic import products_text, value_text
 from schur.engine.nest import Entry, Node
-from schur.engine.triton_plan import Component, Kernel, Kind, Launches, Nest, Part, Root
+from schur.engine.triton_kernels import Component, Kernel, Kind, Launches, Nest, Part, Root
+from schur.engine.triton_layers_text import LayersText
 from schur.forms import Program
 
 # Products of a sum in one line: Triton reads an expression recursively.
@@ -70,8 +71,20 @@ class KernelText:
         self.width, self.blocks = launches.width, launches.blocks
         self.slots = {each: k for k, each in enumerate(program.values)}
         self.numbers = {each: k for k, each in enumerate(program.indices)}
-        read = {load.operand for part in kernel.parts for load in self._loads(part)}
+        loads = [load for part in kernel.parts for load in self._loads(part)]
+        self.layers = LayersText(
+            launches.layers,
+            launches.kernels[: 1 + [each is kernel for each in launches.kernels].index(True)],
+            loads,
+            self.slots,
+            self.width,
+            self.compute,
+            self._loaded,
+            lambda extent: f"m{extent}" if self._partial(extent) else None,
+            self._say,
+        )
         made = {root.entry.operand for root in kernel.roots}
+        read, made = self.layers.memory({load.operand for load in loads}, made)
         self.values = [each for each in program.values if each in read | made]
         self.sources = [each for each in self.values if each in read]
         self.targets = [each for each in self.values if each in made]
@@ -108,6 +121,7 @@ class KernelText:
                 self._say(f"m{extent} = c < {extent}")
         over_rows = [each for each in self.sums.values() if each.over_rows]
         self._clear(over_rows)
+        self.layers.clear()
         if kernel.walk is not None:
             self._say("first = tl.load(begin + s)", "last = tl.load(end + s)")
             self._say("for q in range(first, last):")
@@ -121,6 +135,7 @@ class KernelText:
             self._row()
         self._places(name for name in self.targets if self.program.values[name].mode != "row")
         self._store(over_rows)
+        self.layers.store()
 
     def _row(self) -> None:
         for name in self.indices:
@@ -128,7 +143,7 @@ class KernelText:
             self._say(f"j{number} = tl.load(i{number} + r).to(tl.int64)")
         rows = [name for name in self.targets if self.program.values[name].mode == "row"]
         self._places([*self.sources, *rows])
-        known = self._shared_numbers()
+        known = self._shared_numbers() | self.layers.make()
         kept = [
             each
             for each in self.sums.values()
@@ -137,7 +152,8 @@ class KernelText:
         self._clear(kept)
         for nest in self.kernel.nests:
             self._nest(nest, dict(known))
-        self._store(kept)
+        self._store(each for each in kept if not self.layers.takes(each.entry.operand))
+        self.layers.use()
 
     def _nest(self, nest: Nest, known: dict[Entry, str]) -> None:
         """Loops over channels one by one: numbers and vectors where they are known, sums inside."""
@@ -204,6 +220,8 @@ class KernelText:
         """Whether its one value goes to memory where it is made."""
         if total.over_rows or total.count > 1 or total.level < len(total.nest.extents):
             return False
+        if self.layers.takes(total.entry.operand):
+            return False
         return "scalar" not in total.kinds or self.blocks == 1
 
     def _product(self, part: Part, root: Root) -> str:
@@ -260,8 +278,11 @@ class KernelText:
     def _load(self, part: Part, entry: Entry, vector: bool) -> str:
         place = f"p{self.slots[entry.operand]} + {self._offset(part, entry)}"
         mask = self._mask(part) if vector else None
+        return self._loaded(place, entry.operand, mask)
+
+    def _loaded(self, place: str, operand: str, mask: str | None) -> str:
         text = f"tl.load({place})" if mask is None else f"tl.load({place}, mask={mask}, other=0.0)"
-        return self._converted(text, entry.operand)
+        return self._converted(text, operand)
 
     def _converted(self, text: str, operand: str) -> str:
         return f"{text}.to({self.compute})" if operand in self.cast else text

@@ -12,7 +12,7 @@ from schur.engine import Routine
 from schur.engine.routine import Backend
 from schur.errors import ShapeError
 from schur.forms import Program
-from schur.products import Instruction, convolution
+from schur.products import Instruction, convolution, with_last_layer
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, Graph, check_edge_index, checked, wrapped
 
@@ -30,6 +30,10 @@ class Convolution(torch.nn.Module):
         rep_edge: representation of the edges' attributes, as a rule spherical harmonics.
         rep_out: the irreps that survive; its multiplicities do not matter.
         backend: see `schur.engine.Routine`.
+        hidden: if given, the last layer of the radial network is part of the product: weights are
+            made from so many numbers of each edge and a `matrix`, both given to the call.  On a GPU
+            an array of weights, and of their gradients, is then never made: less memory for more
+            arithmetic.  See `schur.products.with_last_layer`.
 
     Attributes:
         rep_out: one block for each path that survives: for each term of `rep_in`, for each term
@@ -64,15 +68,19 @@ class Convolution(torch.nn.Module):
         rep_edge: Irreps | str,
         rep_out: Irreps | str,
         backend: Backend = "auto",
+        hidden: int | None = None,
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_edge = Irreps(rep_in), Irreps(rep_edge)
         self.program, self.rep_out, self.paths = convolution(
             self.rep_in, self.rep_edge, Irreps(rep_out)
         )
+        self.hidden = hidden
         self.weight_numel = sum(torch.Size(line.path_shape).numel() for line in self.paths)
         by_pair, _, _ = convolution(self.rep_in, self.rep_edge, Irreps(rep_out), weights="pairs")
         some = bool(self.program.outputs)
+        if hidden is not None and some:
+            self.program = by_pair = with_last_layer(self.program, hidden)
         self.routine = Routine(self.program, backend) if some else None
         self.routine_by_pair = Routine(by_pair, backend) if some else None
 
@@ -83,6 +91,7 @@ class Convolution(torch.nn.Module):
         weight: Shaped[Tensor, "..."],
         edge_index: Shaped[Tensor, "..."] | Graph,
         num_nodes: int | None = None,
+        matrix: Shaped[Tensor, "..."] | None = None,
     ) -> Any:
         """Evaluate.
 
@@ -94,6 +103,8 @@ class Convolution(torch.nn.Module):
             edge_index: senders and receivers, integers of shape (2, edges), in any order; or a
                 Graph, which carries the sort from layer to layer.
             num_nodes: how many receivers there are; the length of `x` if not given.
+            matrix: shape (hidden, weight_numel), for a layer made with `hidden`: the weights of an
+                edge are then `weight @ matrix`, and `weight` has `hidden` columns.
 
         Returns:
             Shape (num_nodes, rep_out.dim); zero at nodes that receive nothing.
@@ -108,13 +119,19 @@ class Convolution(torch.nn.Module):
         if pairs is not None and len(weight) == len(edges):
             pairs = None
         lines = len(edges) if pairs is None else pairs.size
-        if weight.shape != (lines, self.weight_numel):
+        columns = self.weight_numel if self.hidden is None else self.hidden
+        if weight.shape != (lines, columns):
             raise ShapeError(
                 "weight has the wrong shape",
                 got=tuple(weight.shape),
-                expected=(lines, self.weight_numel),
-                remedy="give one line of `weight_numel` weights for each edge, or pair of edges",
+                expected=(lines, columns),
+                remedy="give one line of numbers for each edge, or pair of edges",
             )
+        at_hand = {"x": nodes, "y": edges, "weight": weight}
+        if self.hidden is not None or matrix is not None:
+            at_hand |= {"matrix": self._in_blocks(matrix)}
+            at_hand["hidden"] = weight if pairs is None else weight[pairs.index]
+            pairs = None
         receivers = len(nodes) if num_nodes is None else num_nodes
         if isinstance(edge_index, Graph):
             senders, targets = edge_index.senders, edge_index.receivers
@@ -125,7 +142,6 @@ class Convolution(torch.nn.Module):
         routine = self.routine if pairs is None else self.routine_by_pair
         if routine is None:
             return wrapped(nodes.new_zeros(receivers, self.rep_out.dim), self.rep_out, x, edge_attr)
-        at_hand = {"x": nodes, "y": edges, "weight": weight}
         indices = {"senders": senders, "receivers": targets}
         out = routine(
             *[at_hand[operand.name] for operand in self.program.inputs],
@@ -133,6 +149,19 @@ class Convolution(torch.nn.Module):
             sizes={"receivers": receivers},
         )
         return wrapped(out, self.rep_out, x, edge_attr)
+
+    def _in_blocks(self, matrix: Tensor | None) -> Tensor:
+        """The matrix as its program has it: what belongs to one path lies together."""
+        expected = None if self.hidden is None else (self.hidden, self.weight_numel)
+        if matrix is None or matrix.shape != expected:
+            raise ShapeError(
+                "matrix has the wrong shape",
+                got=None if matrix is None else tuple(matrix.shape),
+                expected=expected,
+                remedy="make the layer with hidden=..., and give it a matrix of that shape",
+            )
+        sizes = [torch.Size(line.path_shape).numel() for line in self.paths]
+        return torch.cat([part.flatten() for part in matrix.split(sizes, 1)])
 
     def __repr__(self) -> str:
         return (

@@ -12,6 +12,7 @@ from schur.products.instructions import (
     fully_connected,
     normalised,
 )
+from schur.products.last_layer import with_last_layer
 from schur.products.matrix_product import matrix_product
 from schur.products.plan import Candidate, Needs, Plan, plan
 from schur.products.product import Product
@@ -49,4 +50,5 @@ __all__ = [
     "symmetric_contraction",
     "tensor_product",
     "vector_gaunt",
+    "with_last_layer",
 ]
