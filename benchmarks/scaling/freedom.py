@@ -3,9 +3,10 @@
     python -m benchmarks.scaling.freedom                                  # l to 7
     python -m benchmarks.scaling.freedom --settings SISO SIMO --degrees 1 2 3
 
-Batch 10,000, one channel, float32, forward. SISO: l x l -> l. SIMO: l x l -> 0 … 2l. MIMO: all
-degrees up to l twice, to every degree up to 2l. Parities are those of harmonics, so that of SIMO
-and MIMO only couplings of even degree sum are left; for SISO with odd l the published parities
+Batch 10,000, one channel, float32, forward or, with `--backward`, the gradient by the first factor
+of the mean square of the difference from a target. SISO: l x l -> l. SIMO: l x l -> 0 … 2l. MIMO:
+all degrees up to l twice, to every degree up to 2l. Parities are those of harmonics, so that of
+SIMO and MIMO only couplings of even degree sum are left; for SISO with odd l the published parities
 leave none, and here the even parity comes out. Every coupling is a block of its own in the result.
 
 e3nn-jax is its `tensor_product`, compiled by XLA as a whole; "sparse" is the sparse product of
@@ -34,6 +35,7 @@ SLOW = 0.3  # seconds; who takes longer has one turn
 
 Path = tuple[int, int, Irrep]
 Call = Callable[[], Any]
+Built = tuple[Call, Callable[[Any], np.ndarray]]  # and what reads its result in our order
 
 
 class Setting(NamedTuple):
@@ -70,42 +72,65 @@ def operands(rep: Irreps) -> list[np.ndarray]:
     return [rng.standard_normal((ROWS, rep.dim)).astype(np.float32) for _ in range(2)]
 
 
-def exact(given: Setting) -> np.ndarray:
-    """√(2l+1) Σ C x y of the first rows in float64, coupling by coupling."""
+def target(given: Setting) -> np.ndarray:
+    """What the product is compared with, in the order of the paths."""
+    return np.random.default_rng(1).standard_normal((ROWS, given.out.dim)).astype(np.float32)
+
+
+def exact(given: Setting, backward: bool) -> np.ndarray:
+    """√(2l+1) Σ C x y of the first rows in float64, coupling by coupling, or the gradient by x."""
     x, y = (values[:CHECKED].astype(np.float64) for values in operands(given.rep))
     blocks = given.rep.slices()
-    parts = []
+    products, by_first = [], []
     for i, j, ir in given.paths:
         coupling = clebsch_gordan(given.rep[i].ir.l, given.rep[j].ir.l, ir.l)
-        product = np.einsum("ra,rb,abc->rc", x[:, blocks[i]], y[:, blocks[j]], coupling)
-        parts.append(np.sqrt(ir.dim) * product)
-    return np.concatenate(parts, 1)
+        second = np.sqrt(ir.dim) * np.einsum("rb,abc->rac", y[:, blocks[j]], coupling)
+        products.append(np.einsum("ra,rac->rc", x[:, blocks[i]], second))
+        by_first.append(second)
+    out = np.concatenate(products, 1)
+    if not backward:
+        return out
+    apart = 2 * (out - target(given)[:CHECKED]) / (ROWS * out.shape[1])
+    gradient = np.zeros_like(x)
+    for (i, _, _), second, columns in zip(given.paths, by_first, given.out.slices(), strict=True):
+        gradient[:, blocks[i]] += np.einsum("rac,rc->ra", second, apart[:, columns])
+    return gradient
 
 
-def by_schur(given: Setting) -> tuple[Call, Callable[[Any], np.ndarray]]:
+def by_schur(given: Setting, backward: bool) -> Built:
     lines = [Instruction(i, j, k, "uuu", False) for k, (i, j, _) in enumerate(given.paths)]
     reps = given.rep, given.rep, given.out
     routine = Routine(tensor_product(*reps, normalised(*reps, lines)))
     x, y = map(torch.from_numpy, operands(given.rep))
-    return lambda: routine(x, y), lambda out: out.numpy()
+    if not backward:
+        return lambda: routine(x, y), lambda out: out.numpy()
+    wanted = torch.from_numpy(target(given))
+    x.requires_grad_()
+
+    def gradient() -> torch.Tensor:
+        loss = torch.nn.functional.mse_loss(routine(x, y), wanted)
+        return torch.autograd.grad(loss, x)[0]
+
+    return gradient, lambda out: out.numpy()
 
 
-def by_e3nn_jax(given: Setting) -> tuple[Call, Callable[[Any], np.ndarray]]:
+def by_e3nn_jax(given: Setting, backward: bool) -> Built:
     import e3nn_jax as e3nn
-    import jax
 
     allowed = [e3nn.Irrep(ir.l, ir.p) for _, _, ir in given.paths]
 
-    @jax.jit
     def product(x: Any, y: Any) -> Any:
         first, second = (e3nn.IrrepsArray(str(given.rep), values) for values in (x, y))
         return e3nn.tensor_product(first, second, filter_ir_out=allowed).array
 
-    x, y = map(jax.numpy.asarray, operands(given.rep))
-    return lambda: jax.block_until_ready(product(x, y)), lambda out: in_order_of_paths(given, out)
+    columns = sorted_columns(given)
+    call = compiled_by_jax(product, given, backward, target(given)[:, columns])
+    if backward:
+        return call, np.asarray
+    return call, lambda out: np.asarray(out)[:, np.argsort(columns)]
 
 
-def by_diagonals(given: Setting) -> tuple[Call, Callable[[Any], np.ndarray]]:
+def by_diagonals(given: Setting, backward: bool) -> Built:
     import e3nn_jax as e3nn
     import jax
 
@@ -115,7 +140,6 @@ def by_diagonals(given: Setting) -> tuple[Call, Callable[[Any], np.ndarray]]:
         for i, j, ir in given.paths
     ]
 
-    @jax.jit
     def product(x: Any, y: Any) -> Any:
         parts = []
         for (i, j, _), (places, coefficients) in zip(given.paths, sparse, strict=True):
@@ -124,8 +148,31 @@ def by_diagonals(given: Setting) -> tuple[Call, Callable[[Any], np.ndarray]]:
             parts.append(terms.sum((1, 2)))
         return jax.numpy.concatenate(parts, 1)
 
-    x, y = map(jax.numpy.asarray, operands(given.rep))
-    return lambda: jax.block_until_ready(product(x, y)), np.asarray
+    return compiled_by_jax(product, given, backward, target(given)), np.asarray
+
+
+def compiled_by_jax(
+    product: Callable[[Any, Any], Any], given: Setting, backward: bool, wanted: np.ndarray
+) -> Call:
+    """The product, or the gradient of the loss by x, as one function of XLA."""
+    import jax
+
+    x, y, wanted = map(jax.numpy.asarray, (*operands(given.rep), wanted))
+    if not backward:
+        forward = jax.jit(product)
+        return lambda: jax.block_until_ready(forward(x, y))
+
+    def loss(x: Any, y: Any, wanted: Any) -> Any:
+        return jax.numpy.mean((product(x, y) - wanted) ** 2)
+
+    gradient = jax.jit(jax.grad(loss))
+    return lambda: jax.block_until_ready(gradient(x, y, wanted))
+
+
+def sorted_columns(given: Setting) -> np.ndarray:
+    """Where e3nn-jax, which sorts blocks by irrep, takes its columns from those of the paths."""
+    order = sorted(range(len(given.paths)), key=lambda k: (given.paths[k][2].l, k))
+    return np.concatenate([np.r_[given.out.slices()[k]] for k in order])
 
 
 def diagonals(coupling: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,30 +197,22 @@ def diagonals(coupling: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return places, coefficients
 
 
-def in_order_of_paths(given: Setting, out: Any) -> np.ndarray:
-    """The blocks of e3nn-jax, which sorts them by irrep, in the order of the paths."""
-    order = sorted(range(len(given.paths)), key=lambda k: (given.paths[k][2].l, k))
-    ends = np.cumsum([given.paths[k][2].dim for k in order])
-    pieces = dict(zip(order, np.split(np.asarray(out), ends[:-1], axis=1), strict=True))
-    return np.concatenate([pieces[k] for k in range(len(order))], 1)
-
-
-CONTENDERS: dict[str, Callable[[Setting], tuple[Call, Callable[[Any], np.ndarray]]]] = {
+CONTENDERS: dict[str, Callable[[Setting, bool], Built]] = {
     "Schur": by_schur,
     "e3nn-jax": by_e3nn_jax,
     "e3nn-jax, sparse": by_diagonals,
 }
 
 
-def measured(given: Setting, names: list[str]) -> dict[str, dict[str, Any]]:
+def measured(given: Setting, names: list[str], backward: bool = False) -> dict[str, dict[str, Any]]:
     """Seconds of a processor for each contender, taking turns, after a check of the numbers."""
-    expected = exact(given)
+    expected = exact(given, backward)
     calls: dict[str, Call] = {}
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         start = process_time()
         try:
-            calls[name], read = CONTENDERS[name](given)
+            calls[name], read = CONTENDERS[name](given, backward)
             result = read(calls[name]())[:CHECKED]
         except ImportError as error:
             print(f"  {name}: not installed ({error.name})")
@@ -204,6 +243,7 @@ def main() -> None:
     options.add_argument("--degrees", nargs="+", type=int, default=list(range(1, 8)))
     options.add_argument("--settings", nargs="+", default=["SISO", "SIMO", "MIMO"])
     options.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
+    options.add_argument("--backward", action="store_true", help="a gradient instead")
     asked = options.parse_args()
     one_core()
     torch.set_num_threads(1)
@@ -214,7 +254,7 @@ def main() -> None:
         print(f"{name}: milliseconds, and how many times longer than Schur")
         for degree in asked.degrees:
             given = setting(name, degree)
-            found = measured(given, asked.contenders)
+            found = measured(given, asked.contenders, asked.backward)
             report[f"{name} {degree}"] = found | {"outputs": given.out.dim}
             ours = min(found["Schur"]["all"])
             cells = [f"l = {degree:2d}  outputs {given.out.dim:5d}"]
