@@ -108,7 +108,7 @@ def test_the_verdict_is_what_brute_force_finds(
         if name in allowed(activations, affine):
             assert error < 1e-14, name
         else:
-            assert error > 0.02, name
+            assert error > (0.05 if activations == "linear" else 0.02), name
 
 
 def test_a_change_of_basis_moves_a_representation() -> None:
