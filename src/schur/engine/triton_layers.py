@@ -76,11 +76,22 @@ class _Found:
 
 
 def fusion(program: Program) -> Fusion:
-    """The layers of a program that can be taken into the kernels around them."""
+    """The layers of a program that can be taken into the kernels around them.
+
+    They read nothing else that the program makes, and what they make of a value is read by nobody:
+    the order of the passes is that of the rest alone.
+    """
+    given = {operand.name for operand in program.inputs}
+    read = {name for statement in program.statements for name in statement.sources}
     layers: dict[int, Layer] = {}
     values: dict[str, _Found] = {}
     for number, statement in enumerate(program.statements):
         layer = _layer(program, statement)
+        if layer is not None:
+            others = set(statement.sources) - {layer.value}
+            ends = statement.target == layer.value or statement.target not in read
+            if not (others <= given and ends):
+                layer = None
         if layer is not None:
             layers[number] = layer
         values.setdefault(statement.target, _Found()).makers.append(statement)
