@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..engine.transfer import moved
 from ..errors import DataError
+from ..nn.species import Species
+from ..tensors import Graph
 from .elements import SYMBOLS
 from .neighbours import NeighbourList, neighbour_list
 from .streaming import StreamedSystems, has_stress, sizes_of
@@ -35,6 +38,7 @@ class Batch:
         stresses: (systems, 3, 3) eV/Å^3; NaN where unknown.
         weights: (systems,) factors in a loss, float64.
         origins: where each system was read.
+        topology: neighbours and elements checked and sorted, where that is not left to the model.
     """
 
     species: Tensor
@@ -48,6 +52,7 @@ class Batch:
     stresses: Tensor
     weights: Tensor
     origins: tuple[str, ...]
+    topology: Topology | None = None
 
     @property
     def num_systems(self) -> int:
@@ -58,6 +63,75 @@ class Batch:
     def num_atoms(self) -> int:
         """Number of atoms of all systems together."""
         return int(self.species.shape[0])
+
+    def to(self, device: torch.device, elements: int) -> Batch:
+        """The same on another device; the batch itself where that is its own.
+
+        What a model looks at of elements and neighbours (bounds, order, counts) is looked at
+        here, so that nobody need wait for the other device.
+
+        Args:
+            device: where to.
+            elements: how many the model knows.
+        """
+        if device == self.vectors.device:
+            return self
+        graph = Graph(self.edge_index, self.num_atoms, paired=True)
+        topology = Topology(graph, Species(self.species, elements)).to(device)
+        tensors = {
+            field.name: moved(value, device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **tensors, topology=topology)
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """Who is whose neighbour and which element, known beforehand.
+
+    Args:
+        graph: edges in opposite pairs.
+        species: of each atom.
+    """
+
+    graph: Graph
+    species: Species
+
+    def to(self, device: torch.device) -> Topology:
+        """The same on another device."""
+        return Topology(self.graph.to(device), self.species.to(device))
+
+    def with_lone_atoms(self) -> Topology:
+        """The same with one atom of each element at the end that no edge touches."""
+        species = self.species.with_one_of_each()
+        return Topology(self.graph.with_further_nodes(species.count), species)
+
+
+def unlabelled(system: System, species: Tensor, vectors: Tensor, edge_index: Tensor) -> Batch:
+    """One system as a batch without labels, where its vectors are.
+
+    Args:
+        system: for its volume and number of atoms.
+        species: (atoms,) index of each atom's element.
+        vectors: (edges, 3) r_receiver - r_sender, Å.
+        edge_index: (2, edges) senders and receivers, in opposite pairs.
+    """
+    device = vectors.device
+    unknown = torch.full((1,), float("nan"), dtype=torch.float64, device=device)
+    return Batch(
+        species=species,
+        vectors=vectors,
+        edge_index=edge_index,
+        system=torch.zeros(len(system), dtype=torch.int64, device=device),
+        sizes=torch.full_like(unknown, float(len(system))),
+        volumes=torch.full_like(unknown, system.volume or 1.0),
+        energies=unknown,
+        forces=unknown.to(vectors.dtype).expand(len(system), 3),
+        stresses=unknown.expand(1, 3, 3),
+        weights=torch.ones_like(unknown),
+        origins=(system.origin,),
+    )
 
 
 @dataclass(frozen=True, eq=False)

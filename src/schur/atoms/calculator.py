@@ -13,6 +13,7 @@ from ase.calculators.calculator import Calculator as ASECalculator
 from ase.calculators.calculator import all_changes
 
 from ..errors import DataError
+from ..train.device import choose_device
 from .evaluator import Evaluator, Outcome
 from .modelfile import load_potential
 from .symmetric import voigt
@@ -34,9 +35,14 @@ class Calculator(ASECalculator):
         skin: Å.
         splines: whether a small system's radial networks may be read from tables; they are where
             that moves forces by no more than 1e-6 eV/Å, rounding apart (`Evaluator`).
+        device: auto, cpu, cuda or cuda:N; see `schur.train.device`.
+
+    Attributes:
+        chosen: the device, and why.
 
     Raises:
         DataError: a file that is no model, or atoms of an element that it does not know.
+        BackendError: a device that is not there.
 
     Example:
         >>> import tempfile
@@ -60,14 +66,17 @@ class Calculator(ASECalculator):
         dtype: Literal["float32", "float64"] | None = None,
         skin: float = 0.5,
         splines: bool = True,
+        device: str = "auto",
     ) -> None:
         super().__init__()
         paths = [model] if isinstance(model, str | os.PathLike) else list(model)
         if not paths:
             raise DataError("a calculator needs a model", got="no file", expected="one or more")
         kind = None if dtype is None else _DTYPES[dtype]
+        self.chosen = choose_device(device)
         self._members = [
-            Evaluator(load_potential(path, kind), skin, splines=splines) for path in paths
+            Evaluator(load_potential(path, kind, self.chosen.device), skin, splines=splines)
+            for path in paths
         ]
 
     @property

@@ -13,7 +13,8 @@ from torch import Tensor
 from ..engine.recording import Recording, record
 from ..errors import BackendError, NumberError, RepresentationError
 from .agreement import disagreement
-from .batch import Batch, species_index
+from .batch import Batch, species_index, unlabelled
+from .device_list import DeviceList
 from .potential import Potential, Prediction
 from .system import System
 from .verlet import VerletList
@@ -50,6 +51,9 @@ class Evaluator:
     replaced by splines (`schur.models.tabulated`).  A recording serves only where its forces are
     those of the ordinary evaluation to 1e-6 eV/Å, rounding apart.
 
+    Where the potential is on another device, the list is made and kept there (`DeviceList`), and
+    nothing is recorded.
+
     Args:
         potential: what to evaluate; pairs as long as its cutoff add nothing to it.
         skin: Å; zero makes a new list each time.
@@ -72,6 +76,7 @@ class Evaluator:
         self._recordings: dict[bool, Recording] = {}
         self._weights: list[Tensor] = []
         self._state: list[tuple[int, int]] = []
+        self._there: DeviceList | None = None
 
     def __call__(self, system: System, stress: bool = False) -> Outcome:
         """Energy and forces, and the stress where asked for.
@@ -79,6 +84,8 @@ class Evaluator:
         Raises:
             DataError: an element that the potential does not know.
         """
+        if self.potential.device.type != "cpu":
+            return self._elsewhere(system, stress)
         pairs = self._pairs(system)
         vectors = pairs.vectors(system)
         self._served += 1
@@ -114,6 +121,14 @@ class Evaluator:
         both = np.concatenate([vectors[near], -vectors[near]])
         batch = self._batch(system, torch.from_numpy(both).to(self._dtype), near)
         return _outcome(self.potential(batch, forces=True, stress=stress))
+
+    def _elsewhere(self, system: System, stress: bool) -> Outcome:
+        """On another device, where the list of pairs is made too."""
+        if self._there is None or not self._there.serves(system, self.potential):
+            self.lists_made += 1
+            self._there = DeviceList(system, self.potential, self.skin)
+        said = self.potential(self._there.batch(system), forces=True, stress=stress)
+        return _outcome(said.on_host())
 
     def _record(self, system: System, vectors: np.ndarray, stress: bool) -> Outcome:
         """The ordinary outcome; and a recording for later calls, if it says the same."""
@@ -167,26 +182,14 @@ class Evaluator:
 
     @property
     def _dtype(self) -> torch.dtype:
-        return next(self.potential.parameters()).dtype
+        return self.potential.dtype
 
     def _batch(self, system: System, vectors: Tensor, chosen: np.ndarray) -> Batch:
         assert self._list is not None
         half = self._list.half
         edges = np.stack([half.senders[chosen], half.receivers[chosen]])
-        unknown = torch.full((1,), float("nan"), dtype=torch.float64)
-        return Batch(
-            species=self._species,
-            vectors=vectors,
-            edge_index=torch.from_numpy(np.concatenate([edges, edges[::-1]], axis=1)),
-            system=torch.zeros(len(system), dtype=torch.int64),
-            sizes=torch.full((1,), float(len(system)), dtype=torch.float64),
-            volumes=torch.full((1,), system.volume or 1.0, dtype=torch.float64),
-            energies=unknown,
-            forces=unknown.to(vectors.dtype).expand(len(system), 3),
-            stresses=unknown.expand(1, 3, 3),
-            weights=torch.ones_like(unknown),
-            origins=(system.origin,),
-        )
+        both = torch.from_numpy(np.concatenate([edges, edges[::-1]], axis=1))
+        return unlabelled(system, self._species, vectors, both)
 
 
 def _outcome(said: Prediction) -> Outcome:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
+from ..train.device import choose_device
 from .batch import AtomicDataset
 from .calculator import system_of
 from .evaluate import predict
@@ -43,7 +44,7 @@ class LoadedPotential:
 
     def _all(self, structures: list[Structure]) -> list[Outcome]:
         systems = [s if isinstance(s, System) else system_of(s) for s in structures]
-        dtype = next(self.potential.parameters()).dtype
+        dtype = self.potential.dtype
         dataset = AtomicDataset(systems, self.potential.elements, self.potential.cutoff, dtype)
         stress = any(system.pbc.all() for system in systems)
         said = predict(self.potential, dataset, stress=stress)
@@ -58,11 +59,16 @@ class LoadedPotential:
         ]
 
 
-def load(path: str | os.PathLike[str]) -> LoadedPotential:
+def load(path: str | os.PathLike[str], device: str = "auto") -> LoadedPotential:
     """Reads a model file.
+
+    Args:
+        path: written by `schur train` or `schur convert`.
+        device: auto, cpu, cuda or cuda:N; see `schur.train.device`.
 
     Raises:
         DataError: a file that is absent, cut off or no model.
+        BackendError: a device that is not there.
 
     Example:
         >>> import tempfile, torch
@@ -75,4 +81,4 @@ def load(path: str | os.PathLike[str]) -> LoadedPotential:
         >>> load(path)(Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])).forces.shape
         (2, 3)
     """
-    return LoadedPotential(load_potential(path))
+    return LoadedPotential(load_potential(path, device=choose_device(device).device))

@@ -92,12 +92,17 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _checked(load_tensors(path)[1], path)
 
 
-def load_potential(path: str | os.PathLike[str], dtype: torch.dtype | None = None) -> Potential:
+def load_potential(
+    path: str | os.PathLike[str],
+    dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+) -> Potential:
     """Reads a potential.
 
     Args:
         path: written by `save_potential`.
         dtype: number type to compute in; that of the file by default.
+        device: where to put it.
 
     Raises:
         DataError: a file that is absent, cut off, no model, or of a later format.
@@ -123,7 +128,7 @@ def load_potential(path: str | os.PathLike[str], dtype: torch.dtype | None = Non
             expected="the parameters of the model in the header",
         ) from error
     potential.eval().requires_grad_(False)
-    return potential if dtype is None else potential.to(dtype)
+    return potential.to(device) if dtype is None else potential.to(device, dtype)
 
 
 def _checked(header: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import torch
@@ -16,7 +17,11 @@ from .batch import Batch
 
 
 class AtomicModel(Protocol):
-    """What an architecture offers: one number an atom from species and edge vectors."""
+    """What an architecture offers: one number an atom from species and edge vectors.
+
+    One with an attribute `takes_topology` that is true takes a `Species` and a `Graph` too, in
+    place of species and edges; on a GPU that saves waiting for what they hold.
+    """
 
     def __call__(
         self, vectors: Tensor, species: Tensor, edge_index: Tensor, paired: bool = False
@@ -40,6 +45,13 @@ class Prediction:
     atom_energies: Tensor
     forces: Tensor | None = None
     stresses: Tensor | None = None
+
+    def on_host(self) -> Prediction:
+        """The same in the memory of the CPU, in one wait for the device."""
+        if self.energies.device.type == "cpu":
+            return self
+        parts = (self.energies, self.atom_energies, self.forces, self.stresses)
+        return Prediction(*(None if part is None else part.cpu() for part in parts))  # pyright: ignore[reportArgumentType]
 
 
 class Potential(nn.Module):
@@ -97,6 +109,16 @@ class Potential(nn.Module):
         # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
         self.reference = tuple(float(e) for e in reference)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of the parameters."""
+        return next(self.parameters()).dtype
+
     def tabulated(self) -> Potential:
         """The potential with splines of the distance in place of radial networks.
 
@@ -125,9 +147,7 @@ class Potential(nn.Module):
         with torch.set_grad_enabled(wants_gradient or torch.is_grad_enabled()):
             vectors = batch.vectors.detach().requires_grad_(wants_gradient)
             raw, alone = self._raw(vectors, batch)
-            reference = torch.tensor(self.reference, dtype=torch.float64, device=vectors.device)[
-                batch.species
-            ]
+            reference = _table(self.reference, vectors.device)[batch.species]
             atoms = reference + self.shift + self.scale * raw.to(torch.float64)
             parts, weights = [raw], [torch.full_like(raw, self.scale)]
             if self.fade is not None:
@@ -151,12 +171,19 @@ class Potential(nn.Module):
     def _raw(self, vectors: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the model says of each atom, and what of one alone; the latter only where asked."""
         species, atoms = batch.species, batch.num_atoms
+        known = batch.topology if getattr(self.model, "takes_topology", False) else None
         if self.fade is None:
-            raw = self.model(vectors, species, batch.edge_index, paired=True)
+            which, edges = (known.species, known.graph) if known else (species, batch.edge_index)
+            raw = self.model(vectors, which, edges, paired=True)
             return raw, raw[:0]
         # One atom of each element that no edge touches: cheaper than to ask a second time.
-        lonely = torch.arange(len(self.elements), device=species.device)
-        raw = self.model(vectors, torch.cat([species, lonely]), batch.edge_index, paired=True)
+        if known:
+            more = known.with_lone_atoms()
+            which, edges = more.species, more.graph
+        else:
+            lonely = torch.arange(len(self.elements), device=species.device)
+            which, edges = torch.cat([species, lonely]), batch.edge_index
+        raw = self.model(vectors, which, edges, paired=True)
         return raw[:atoms], raw[atoms:][species]
 
     def _loneliness(self, vectors: Tensor, batch: Batch) -> Tensor:
@@ -189,3 +216,20 @@ class _Derivatives:
         virial = zero.index_add(0, owner, product)
         symmetric = 0.5 * (virial + virial.transpose(1, 2))
         return symmetric / self.batch.volumes[:, None, None]
+
+
+def _table(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers as a tensor in float64.
+
+    Copied to another device once: such a copy has to be waited for. A tracer's tensors are not
+    kept, as they are none outside of it.
+    """
+    if device.type == "cpu" or torch.compiler.is_compiling():
+        return torch.tensor(values, dtype=torch.float64, device=device)
+    return _kept_table(values, device)
+
+
+@lru_cache(maxsize=64)
+def _kept_table(values: tuple[float, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=torch.float64, device=device)

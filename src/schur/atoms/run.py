@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..errors import DataError
+from ..errors import BackendError, DataError
 from ..models.registry import config_of
+from ..train.device import Chosen, choose_device, current
 from ..train.json_text import json_text, without_nan
 from ..train.loop import Outcome, Trainer
 from ..train.processes import Processes
@@ -76,6 +77,7 @@ class TrainedRun:
             "total_seconds": self.seconds,
             "parameters": sum(p.numel() for p in self.potential.parameters()),
             "threads": torch.get_num_threads(),
+            "device": str(self.potential.device),
             "versions": {
                 "schur": __version__,
                 "torch": torch.__version__,
@@ -92,6 +94,7 @@ def train_potential(
     reporter: Reporter | None = None,
     resume: bool = False,
     processes: Processes | None = None,
+    device: torch.device | None = None,
 ) -> TrainedRun:
     """Trains, evaluates and writes model, settings, history and errors into a folder.
 
@@ -104,15 +107,50 @@ def train_potential(
         reporter: who is told; nobody by default.
         resume: continue from the checkpoint in the folder, where there is one.
         processes: who trains; this process alone by default.
+        device: where; what the settings ask for by default.
 
     Raises:
+        BackendError: a device that is not there.
         NumberError: a loss that is not finite.
         DataError: a checkpoint or a folder that cannot be used.
     """
-    begin = time.perf_counter()
     together = Processes() if processes is None else processes
+    place = device_for(config, together).device if device is None else device
+    with current(place):
+        return _train(config, prepared, directory, reporter, resume, together, place)
+
+
+def device_for(config: RunConfig, processes: Processes) -> Chosen:
+    """The device that the settings ask for, of one kind in all processes.
+
+    Raises:
+        BackendError: a device that is not there, or GPUs for some of the processes only.
+    """
+    chosen = processes.each(lambda: choose_device(config.training.device))
+    kinds = [each.device.type for each in chosen]
+    if len(set(kinds)) > 1:
+        raise BackendError(
+            "the processes of this run have devices of different kinds",
+            got=", ".join(f"process {rank}: {each}" for rank, each in enumerate(chosen)),
+            expected="a GPU for each process, or none",
+            remedy="--device cpu, or fewer processes on the machines with few GPUs",
+        )
+    return chosen[processes.rank]
+
+
+def _train(
+    config: RunConfig,
+    prepared: Prepared,
+    directory: Path,
+    reporter: Reporter | None,
+    resume: bool,
+    together: Processes,
+    device: torch.device,
+) -> TrainedRun:
+    begin = time.perf_counter()
     together.all_do(lambda: _open_folder(directory, config, together.leads))
     potential, sets = together.all_do(lambda: _begin(config, prepared))
+    potential.to(device)
     train, valid = sets["train"], sets["valid"]
     task = PotentialTask(potential, train, valid, config.loss, config.training, together)
     fingerprint = config.model_dump(mode="json", exclude={"training"})

@@ -111,7 +111,7 @@ def random_motion(kind: str, count: int, generator: np.random.Generator) -> Moti
 
 
 def _predict(potential: Potential, systems: Sequence[System]) -> Predictions:
-    dtype = next(potential.parameters()).dtype
+    dtype = potential.dtype
     return predict(potential, AtomicDataset(systems, potential.elements, potential.cutoff, dtype))
 
 

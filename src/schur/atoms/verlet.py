@@ -46,16 +46,9 @@ class VerletList:
 
     def serves(self, system: System) -> bool:
         """Whether every pair within the cutoff is in the list."""
-        old = self._system
-        same = (
-            np.array_equal(old.numbers, system.numbers)
-            and np.array_equal(old.cell, system.cell)
-            and np.array_equal(old.pbc, system.pbc)
-        )
-        if not same or self._complete:
-            return same
-        moved = np.square(system.positions - old.positions).sum(axis=1)
-        return bool(moved.max(initial=0.0) < (0.5 * self.skin) ** 2)
+        if self._complete:
+            return _same_but_for_positions(self._system, system)
+        return moved_little(self._system, system, self.skin)
 
     def vectors(self, system: System) -> Float[np.ndarray, "pairs 3"]:
         """r_receiver - r_sender of every pair, Å."""
@@ -66,6 +59,28 @@ class VerletList:
     def near(self, vectors: Float[np.ndarray, "pairs 3"]) -> Bool[np.ndarray, " pairs"]:
         """Which of the pairs are within the cutoff."""
         return np.einsum("ij,ij->i", vectors, vectors) < self.cutoff**2
+
+
+def moved_little(old: System, system: System, skin: float) -> bool:
+    """Whether no atom has moved by half the skin, and nothing else has changed.
+
+    Example:
+        >>> first, then = (System([1], [[x, 0, 0]]) for x in (0.0, 0.2))
+        >>> moved_little(first, then, skin=0.5), moved_little(first, then, skin=0.3)
+        (True, False)
+    """
+    if not _same_but_for_positions(old, system):
+        return False
+    moved = np.square(system.positions - old.positions).sum(axis=1)
+    return bool(moved.max(initial=0.0) < (0.5 * skin) ** 2)
+
+
+def _same_but_for_positions(old: System, system: System) -> bool:
+    return (
+        np.array_equal(old.numbers, system.numbers)
+        and np.array_equal(old.cell, system.cell)
+        and np.array_equal(old.pbc, system.pbc)
+    )
 
 
 def _all_pairs(system: System) -> NeighbourList:

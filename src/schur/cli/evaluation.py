@@ -22,20 +22,26 @@ from ..atoms.potential import Potential
 from ..atoms.preflight import non_finite_labels
 from ..atoms.run import METRICS_CSV, METRICS_JSON, write_metrics_csv
 from ..atoms.sources import read_frames
+from ..train.device import choose_device
 from ..train.json_text import json_text
 from .tables import console, element_table, error_table, say, say_notes
 
 
-def run_evaluation(model: Path, files: Sequence[Path], output: Path | None) -> None:
+def run_evaluation(
+    model: Path, files: Sequence[Path], output: Path | None, device: str = "auto"
+) -> None:
     """Prints the errors of a potential on each of the files.
 
     With a folder it writes them there too, with pictures where matplotlib is installed.
 
     Raises:
         DataError: a model or a file that cannot be used.
+        BackendError: a device that is not there.
     """
-    potential = load_potential(model)
+    chosen = choose_device(device)
+    potential = load_potential(model, device=chosen.device)
     out = console()
+    say(out, str(chosen))
     evaluations = {name: _evaluate(potential, path, out) for name, path in _named(files).items()}
     say(out, "", *error_table(evaluations))
     for name, result in evaluations.items():
@@ -63,7 +69,7 @@ def _evaluate(potential: Potential, path: Path, out: Console) -> Evaluation:
     say(out, *[f"{path.name}: {line}" for line in lines])
     require([*report.findings, *non_finite_labels(systems)])
     molecules = [system for system in systems if not is_isolated_atom(system)]
-    dtype = next(potential.parameters()).dtype
+    dtype = potential.dtype
     return evaluate(
         potential, AtomicDataset(molecules, potential.elements, potential.cutoff, dtype)
     )

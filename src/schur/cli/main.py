@@ -41,6 +41,7 @@ Threads = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(min=1, help="Of the arithmetic; 1 is best beside other work on the machine."),
 ]
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 Allow = Annotated[list[str], typer.Option(help="Code of a finding that shall not stop the run.")]
 
@@ -77,6 +78,10 @@ def train(
         Optional[int],  # noqa: UP045
         typer.Option(min=0, help="Of parameters, split and order; 0 by default."),
     ] = None,
+    device: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="auto (a GPU where there is one: the default), cpu, cuda or cuda:N."),
+    ] = None,
     restart: Annotated[
         str, typer.Option(help="auto resumes what the folder holds; never.")
     ] = "auto",
@@ -105,6 +110,7 @@ def train(
             test=test,
             time_limit=time_limit,
             seed=seed,
+            device=device,
             restart=restart,
             allow=allow,
             start=start,
@@ -139,12 +145,13 @@ def evaluate(
         Optional[Path],  # noqa: UP045
         typer.Option("-o", "--output", help="Folder for metrics as JSON and CSV, and pictures."),
     ] = None,
+    device: Device = "auto",
 ) -> None:
     """Compare a potential with labelled structures."""
     from .evaluation import run_evaluation
 
     with honest_errors():
-        run_evaluation(model, files, output)
+        run_evaluation(model, files, output, device)
 
 
 @app.command()
@@ -195,12 +202,13 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model file.")],
     files: Annotated[list[Path], typer.Argument(help="Structures, extended XYZ.")],
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("predicted.xyz"),
+    device: Device = "auto",
 ) -> None:
     """Write energies, forces and stresses of structures."""
     from .prediction import run_prediction
 
     with honest_errors():
-        run_prediction(model, files, output)
+        run_prediction(model, files, output, device)
 
 
 @app.command()
@@ -224,6 +232,7 @@ def md(
         Optional[float],  # noqa: UP045
         typer.Option(help="eV/Å between the committee's forces on an atom, beyond which to stop."),
     ] = None,
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Run molecular dynamics: schur md model.schur start.xyz."""
@@ -240,7 +249,7 @@ def md(
     }
     with honest_errors():
         use_threads(threads)
-        run_md(model, output, settings, words)
+        run_md(model, output, settings, words, device)
 
 
 @app.command()
@@ -301,12 +310,13 @@ def relax(
     force: Annotated[float, typer.Option(help="Largest force left, eV/Å.")] = 0.01,
     steps: Annotated[int, typer.Option(help="At most.")] = 500,
     cell: Annotated[bool, typer.Option("--cell", help="Relax the cell too.")] = False,
+    device: Device = "auto",
 ) -> None:
     """Move a structure to a minimum of the energy."""
     from .relaxing import run_relax
 
     with honest_errors():
-        run_relax(model, start, output, force, steps, cell)
+        run_relax(model, start, output, force, steps, cell, device)
 
 
 data = typer.Typer(help="Look at data and make them.", no_args_is_help=True)

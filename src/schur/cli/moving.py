@@ -63,6 +63,7 @@ def run_md(
     output: Path,
     settings: Mapping[str, Any],
     words: Sequence[str],
+    device: str = "auto",
 ) -> DynamicsResult:
     """Moves the last frame of a file and prints what happens.
 
@@ -71,17 +72,20 @@ def run_md(
         output: folder for everything written.
         settings: of the other options.
         words: further models, the structure, then key=value.
+        device: see `schur.train.device`.
 
     Raises:
         DataError: a model, a structure or a setting that cannot be used.
+        BackendError: a device that is not there.
         NumberError: motion that is no longer physical.
     """
     further, start, overrides = split_words(words, have_model=bool(models))
     config = dynamics_config(settings, overrides)
     members = [*further, *models]
     atoms = last_structure(start)
-    atoms.calc = Calculator(members)
+    atoms.calc = calculator = Calculator(members, device=device)
     out = console()
+    say(out, str(calculator.chosen))
     who = f", committee of {len(members)}" if len(members) > 1 else ""
     say_notes(out, [f"{atoms.get_chemical_formula('hill')}{who}: {config.describe()}"])
     try:

@@ -109,7 +109,7 @@ def _evaluations(folder: Path) -> dict[str, Evaluation]:
     config = settings.resolve(settings.read_settings(folder / CONFIG))
     prepared = prepare(config.data, config.model.cutoff, config.training.seed)
     potential = load_potential(folder / MODEL)
-    dtype = next(potential.parameters()).dtype
+    dtype = potential.dtype
     sets = prepared.datasets(config.model.cutoff, dtype)
     return {name: evaluate(potential, part) for name, part in sets.items() if len(part)}
 

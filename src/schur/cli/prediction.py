@@ -14,22 +14,25 @@ from ..atoms.modelfile import load_potential
 from ..atoms.sources import read_frames, write_any
 from ..atoms.symmetric import voigt
 from ..atoms.system import System
+from ..train.device import choose_device
 from .tables import console, say
 
 ENERGY, FORCES, STRESS = "schur_energy", "schur_forces", "schur_stress"
 """Keys that predictions are written under; labels keep theirs."""
 
 
-def run_prediction(model: Path, files: Sequence[Path], output: Path) -> None:
+def run_prediction(model: Path, files: Sequence[Path], output: Path, device: str = "auto") -> None:
     """Writes the frames with `schur_energy`, `schur_forces` and `schur_stress` added.
 
     Raises:
         DataError: a model or a file that cannot be used or written.
+        BackendError: a device that is not there.
     """
-    potential = load_potential(model)
+    chosen = choose_device(device)
+    potential = load_potential(model, device=chosen.device)
     frames = list(chain.from_iterable(read_frames(path) for path in files))
     systems = [System(f.numbers, f.positions, f.cell, f.pbc, origin=f.origin) for f in frames]
-    dtype = next(potential.parameters()).dtype
+    dtype = potential.dtype
     begin = time.perf_counter()
     dataset = AtomicDataset(systems, potential.elements, potential.cutoff, dtype)
     periodic = any(system.pbc.all() for system in systems)
@@ -48,5 +51,5 @@ def run_prediction(model: Path, files: Sequence[Path], output: Path) -> None:
     say(
         console(),
         f"wrote {output}: {len(written)} frames with {keys}",
-        f"{atoms} atoms in {seconds:.2f} s",
+        f"{atoms} atoms in {seconds:.2f} s; {chosen}",
     )

@@ -20,15 +20,24 @@ from .tables import console, say
 _LINES = 15
 
 
-def run_relax(model: Path, start: Path, output: Path, force: float, steps: int, cell: bool) -> None:
+def run_relax(
+    model: Path,
+    start: Path,
+    output: Path,
+    force: float,
+    steps: int,
+    cell: bool,
+    device: str = "auto",
+) -> None:
     """Moves the last frame of a file to a minimum of the energy.
 
     Raises:
         DataError: a model or a structure that cannot be used.
+        BackendError: a device that is not there.
         NumberError: no minimum within the steps.
     """
     atoms = last_structure(start)
-    atoms.calc = Calculator(model)
+    atoms.calc = calculator = Calculator(model, device=device)
     if cell and not atoms.pbc.all():
         raise DataError(
             "a cell can be relaxed only where it repeats in all directions",
@@ -36,6 +45,7 @@ def run_relax(model: Path, start: Path, output: Path, force: float, steps: int, 
             expected="pbc T T T",
         )
     out = console()
+    say(out, str(calculator.chosen))
     target: Any = FrechetCellFilter(atoms) if cell else atoms
     optimiser = BFGS(target, logfile=None)
     before = float(atoms.get_potential_energy())

@@ -18,7 +18,7 @@ from ..atoms.modelfile import read_header
 from ..atoms.prepare import Prepared, prepare
 from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
 from ..atoms.report import write_report
-from ..atoms.run import COLUMNS, MODEL, TrainedRun, train_potential
+from ..atoms.run import COLUMNS, MODEL, TrainedRun, device_for, train_potential
 from ..errors import DataError
 from ..train.loop import CHECKPOINT
 from ..train.processes import Processes, joined_processes
@@ -42,6 +42,7 @@ def run_training(
     test: Sequence[Path],
     time_limit: str | None,
     seed: int | None,
+    device: str | None,
     restart: str,
     allow: Sequence[str],
     start: Path | None,
@@ -60,6 +61,7 @@ def run_training(
         "test": test,
         "time_limit": time_limit,
         "seed": seed,
+        "device": device,
         "allow": allow,
         "start": start,
         "model": model,
@@ -71,6 +73,8 @@ def run_training(
         say_notes(out, plan.prepared.notes)
         say_notes(out, plan.choices)
         say_findings(out, plan.prepared.findings)
+        chosen = device_for(plan.config, processes)
+        say(out, str(chosen))
         if dry_run:
             return None
         told: list[Reporter] = []
@@ -81,7 +85,9 @@ def run_training(
             say(out, f"going on from {output / CHECKPOINT}; --restart never begins anew")
         # The report says beside the data what was chosen from them.
         prepared = replace(plan.prepared, notes=[*plan.prepared.notes, *plan.choices])
-        return train_and_tell(plan.config, prepared, output, out, resume, processes, told)
+        return train_and_tell(
+            plan.config, prepared, output, out, resume, processes, told, chosen.device
+        )
 
 
 @dataclass(frozen=True)
@@ -119,10 +125,11 @@ def train_and_tell(
     resume: bool,
     processes: Processes | None = None,
     told: Sequence[Reporter] = (),
+    device: torch.device | None = None,
 ) -> TrainedRun:
     """Trains with progress, which further reporters are told too, and prints all errors."""
     reporter = Reporters([ConsoleReporter(out, COLUMNS), *told])
-    run = train_potential(config, prepared, output, reporter, resume, processes)
+    run = train_potential(config, prepared, output, reporter, resume, processes, device)
     if processes is not None and not processes.leads:
         return run
     say_errors(out, run)
@@ -206,8 +213,9 @@ def _with_options(tree: Mapping[str, Any], options: Mapping[str, Any]) -> dict[s
             over["data"][name] = [str(item) for item in options[name]]
     if options["time_limit"] is not None:
         over["training"]["time_limit"] = seconds(options["time_limit"])
-    if options["seed"] is not None:
-        over["training"]["seed"] = options["seed"]
+    for name in ("seed", "device"):
+        if options[name] is not None:
+            over["training"][name] = options[name]
     if options["model"] is not None:
         over["model"]["architecture"] = options["model"]
     result = settings.merged(tree, {part: values for part, values in over.items() if values})

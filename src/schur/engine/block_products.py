@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from schur.engine import allocation, c_backend, c_compiler, c_runtime, recording
+from schur.engine.autocast import switched_off
 from schur.engine.block_map import BlockMap, RowGroups, in_torch, outer_in_torch
 
 # Rows that share a packed matrix: few enough to stay in the second cache while all blocks of a
@@ -57,7 +58,7 @@ def apply(
     Bit for bit the same for any number of threads.
     """
     if not _serves(x):
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        with torch.no_grad(), switched_off(x.device):
             return in_torch(x, weight, blocks, groups)
     out = allocation.empty(len(x), blocks.dim_out, like=x)
     if not blocks.covers:
@@ -79,7 +80,7 @@ def outer(
     Bit for bit the same for any number of threads.
     """
     if not _serves(x):
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        with torch.no_grad(), switched_off(x.device):
             return outer_in_torch(x, g, blocks, groups)
     bounds = (0, len(x)) if groups is None else groups.bounds
     items, pieces = _items(bounds, max(_ROWS_OUTER, -(-len(x) // _MOST_PARTIALS)))

@@ -7,6 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from schur.engine import c_runtime, recording
+from schur.engine.transfer import moved
 from schur.errors import DtypeError, IndexRangeError, ShapeError
 
 
@@ -79,12 +80,23 @@ class Sorted:
             >>> Sorted.repeated(3, 2).index.tolist(), Sorted.repeated(3, 2).order.tolist()
             ([0, 1, 2, 0, 1, 2], [0, 3, 1, 4, 2, 5])
         """
-        made = object.__new__(cls)
         rows = torch.arange(size * times, device=device)
-        made.size = size
-        made.index = torch.arange(size, device=device).repeat(times)
-        made.order = rows.view(times, size).T.flatten()
-        made.start = torch.arange(size + 1, device=device) * times
+        return cls.known(
+            torch.arange(size, device=device).repeat(times),
+            rows.view(times, size).T.flatten(),
+            torch.arange(size + 1, device=device) * times,
+        )
+
+    @classmethod
+    def known(
+        cls,
+        index: Int[Tensor, " rows"],
+        order: Int[Tensor, " rows"],
+        start: Int[Tensor, " entries"],
+    ) -> Sorted:
+        """An index whose sort the caller knows; nothing is checked and nothing is copied."""
+        made = object.__new__(cls)
+        made.index, made.order, made.start, made.size = index, order, start, len(start) - 1
         return made
 
     @property
@@ -94,12 +106,8 @@ class Sorted:
 
     def to(self, device: torch.device | str) -> Sorted:
         """The same on another device."""
-        moved = object.__new__(Sorted)
-        moved.size = self.size
-        moved.index, moved.order, moved.start = (
-            tensor.to(device) for tensor in (self.index, self.order, self.start)
-        )
-        return moved
+        parts = (self.index, self.order, self.start)
+        return Sorted.known(*(moved(tensor, device) for tensor in parts))
 
 
 def _sorted(index: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import prod
 
 import torch
@@ -103,17 +104,53 @@ def _add_path(
         arrays.append(rows.new_ones(1, 1, *(extents[letter] for letter in missing)))
         letters.append("".join(missing))
     sizes = [array.shape[1] for array in arrays] + [block.components]
-    columns = [*others, *([slot] if ones else []), slot]
-    components = [torch.tensor(path.components[:, k], device=rows.device) for k in columns]
-    if ones:
-        components[len(others)].zero_()
-    coefficients = torch.as_tensor(path.coefficients.copy(), dtype=rows.dtype, device=rows.device)
+    columns = (*others, *([slot] if ones else []), slot)
+    components, coefficients = _constants(path, columns, len(others) if ones else None, rows)
     if prod(sizes) <= _DENSE_LIMIT and len(arrays) <= 3:
         tensor = rows.new_zeros(sizes)
         tensor.index_put_(tuple(components), coefficients, accumulate=True)
         view += _contract(tensor, arrays, letters, factor.letters)
     else:
         _add_terms(view, coefficients, components, arrays, letters, factor.letters)
+
+
+def _constants(
+    path: Path, columns: tuple[int, ...], ones: int | None, example: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """For each column the component of every term, zero for that of the ones; the coefficients.
+
+    Copied to another device once: such a copy has to be waited for. A tracer's tensors are not
+    kept, as they are none outside of it.
+    """
+    traced = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    make = _made_constants if example.device.type == "cpu" or traced else _kept_constants
+    return make(path, columns, ones, example.dtype, example.device)
+
+
+def _made_constants(
+    path: Path,
+    columns: tuple[int, ...],
+    ones: int | None,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> tuple[list[Tensor], Tensor]:
+    places = path.components[:, list(columns)]
+    if ones is not None:
+        places[:, ones] = 0
+    components = [torch.from_numpy(column.copy()).to(device) for column in places.T]
+    return components, torch.from_numpy(path.coefficients.copy()).to(device, dtype)
+
+
+@lru_cache(maxsize=4096)
+def _kept_constants(
+    path: Path,
+    columns: tuple[int, ...],
+    ones: int | None,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> tuple[list[Tensor], Tensor]:
+    with torch.inference_mode(False):
+        return _made_constants(path, columns, ones, dtype, device)
 
 
 def _contract(tensor: Tensor, arrays: list[Tensor], letters: list[str], out: str) -> Tensor:

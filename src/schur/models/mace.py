@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..errors import RepresentationError, ShapeError
 from ..nn.linear import Linear
 from ..nn.radial_spline import RadialSpline, SplineKnots
+from ..nn.species import Species
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
@@ -67,6 +68,8 @@ class MACE(nn.Module):
         torch.Size([2])
     """
 
+    takes_topology = True
+
     def __init__(
         self,
         config: MACEConfig,
@@ -106,8 +109,8 @@ class MACE(nn.Module):
     def forward(
         self,
         vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
+        species: Int[Tensor, " atoms"] | Species,
+        edge_index: Int[Tensor, "2 edges"] | Graph,
         paired: bool = False,
     ) -> Float[Tensor, " atoms"]:
         """One number for each atom; invariant to rotation, inversion and permutation.
@@ -115,24 +118,26 @@ class MACE(nn.Module):
         Args:
             vectors: r_receiver - r_sender, Å.
             species: index of each atom's element.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers; or a graph, whose `paired` counts.
             paired: the second half of the edges is the first half reversed, in its order; what
                 depends on distances alone is then computed once for both.
 
         Raises:
             ShapeError: edges said to be paired that are not.
         """
-        graph = Graph(edge_index, len(species), paired)
-        distinct, ends = vectors, edge_index
-        if paired:
-            distinct, ends = vectors[: len(vectors) // 2], edge_index[:, : len(vectors) // 2]
+        which = species.index if isinstance(species, Species) else species
+        graph = Graph.of(edge_index, len(which), paired)
+        distinct = vectors if graph.pairs is None else vectors[: len(vectors) // 2]
+        all_ends = graph.edge_index if isinstance(edge_index, Graph) else edge_index
+        ends = all_ends[:, : len(distinct)]
         length = torch.linalg.vector_norm(distinct, dim=1)
-        radial, envelope = self.radial(length, species, ends)
+        radial, envelope = self.radial(length, which, ends)
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[species]
+        features = self.embedding[which]
         energies = torch.zeros_like(features[:, 0])
         if self.repulsion is not None:
-            energies = energies + self._pair_energies(self.repulsion, length, species, ends, paired)
+            both = graph.pairs is not None
+            energies = energies + self._pair_energies(self.repulsion, length, which, ends, both)
         unread = len(self.layers) - len(self.readouts)
         for index, layer in enumerate(self.layers):
             features = layer(features, species, harmonics, radial, envelope, graph)

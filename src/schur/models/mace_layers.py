@@ -14,6 +14,7 @@ from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.radial_spline import SplineKnots, SplinePlace
+from ..nn.species import Species
 from ..nn.symmetric_contraction import SymmetricContraction
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
@@ -116,7 +117,7 @@ class MACELayer(nn.Module):
     def forward(
         self,
         features: Tensor,
-        species: Tensor,
+        species: Tensor | Species,
         harmonics: Tensor,
         radial: Tensor | SplinePlace,
         envelope: Tensor | None,

@@ -21,6 +21,7 @@ from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.radial_spline import RadialSpline, SplineKnots, SplinePlace
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
@@ -59,6 +60,8 @@ class NequIP(nn.Module):
         torch.Size([2])
     """
 
+    takes_topology = True
+
     def __init__(
         self,
         config: NequIPConfig,
@@ -91,8 +94,8 @@ class NequIP(nn.Module):
     def forward(
         self,
         vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
+        species: Int[Tensor, " atoms"] | Species,
+        edge_index: Int[Tensor, "2 edges"] | Graph,
         paired: bool = False,
     ) -> Float[Tensor, " atoms"]:
         """One number for each atom; invariant to rotation, inversion and permutation.
@@ -100,18 +103,19 @@ class NequIP(nn.Module):
         Args:
             vectors: r_receiver - r_sender, Å.
             species: index of each atom's element.
-            edge_index: senders and receivers.
+            edge_index: senders and receivers; or a graph, whose `paired` counts.
             paired: the second half of the edges is the first half reversed, in its order; what
                 depends on distances alone is then computed once for both.
 
         Raises:
             ShapeError: edges said to be paired that are not.
         """
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species), paired)
+        which = species.index if isinstance(species, Species) else species
+        graph = Graph.of(edge_index, len(which), paired)
+        distinct = vectors if graph.pairs is None else vectors[: len(vectors) // 2]
         radial = self.radial(torch.linalg.vector_norm(distinct, dim=1))
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[species]
+        features = self.embedding[which]
         for layer in self.layers:
             features = layer(features, species, harmonics, radial, graph)
         return self.readout(features)[:, 0]
@@ -175,7 +179,7 @@ class NequIPLayer(nn.Module):
     def forward(
         self,
         features: Tensor,
-        species: Tensor,
+        species: Tensor | Species,
         harmonics: Tensor,
         radial: Tensor | SplinePlace,
         graph: Graph,

@@ -58,7 +58,10 @@ def tabulated(model: nn.Module, cutoff: float, tolerance: float = 1e-8) -> tuple
             expected="methods radial_networks and with_tables",
             remedy="evaluate the networks themselves",
         )
-    networks = cast(WithRadialNetworks, model).radial_networks()
+    example = next(model.parameters())
+    # Tables are made on the CPU: thousands of small steps, each of which asks for a number.
+    here = model if example.device.type == "cpu" else copy.deepcopy(model).cpu()
+    networks = cast(WithRadialNetworks, here).radial_networks()
     made = [RadialSpline.of(network, cutoff, tolerance) for network in networks]
     intervals = max(spline.knots.intervals for spline, _ in made)
     made = [
@@ -67,8 +70,7 @@ def tabulated(model: nn.Module, cutoff: float, tolerance: float = 1e-8) -> tuple
         else RadialSpline.of(network, cutoff, tolerance, intervals)
         for network, (spline, error) in zip(networks, made, strict=True)
     ]
-    dtype = next(model.parameters()).dtype
-    tables = [spline.to(dtype) for spline, _ in made]
+    tables = [spline.to(example.device, example.dtype) for spline, _ in made]
     faster = cast(WithRadialNetworks, model).with_tables(tables[0].knots, tables)
     return faster.eval(), max(error for _, error in made)
 

@@ -16,7 +16,7 @@ from schur.engine.sorting import as_index, check_bounds
 from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.forms import Block, Factor, Form, Operand, Path
 from schur.nn.blockwise import block_linear
-from schur.nn.species import checked_species
+from schur.nn.species import Species, checked_species
 from schur.nn.tensor_product import broadcast_lead, rows_of, weight_policy
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, checked, wrapped
@@ -117,7 +117,7 @@ class Linear(torch.nn.Module):
         weight: Shaped[Tensor, "..."] | None = None,
         bias: Shaped[Tensor, "..."] | None = None,
         *,
-        species: Shaped[Tensor, "..."] | None = None,
+        species: Shaped[Tensor, "..."] | Species | None = None,
     ) -> Any:
         """Evaluate.
 
@@ -126,7 +126,7 @@ class Linear(torch.nn.Module):
             weight: shape (weight_numel,), (species, weight_numel), or (..., weight_numel) for
                 weights that are not shared; only without internal weights.
             bias: shape (bias_numel,), likewise.
-            species: for a layer with species, integers of shape (...).
+            species: for a layer with species, integers of shape (...), or a `Species`.
 
         Returns:
             Shape (..., rep_out.dim); a GeometricTensor if `x` is one.
@@ -161,10 +161,12 @@ class Linear(torch.nn.Module):
             )
         return used
 
-    def _groups(self, species: Tensor | None, lead: torch.Size) -> RowGroups | None:
+    def _groups(self, species: Tensor | Species | None, lead: torch.Size) -> RowGroups | None:
         rows = checked_species(species, self.species, lead)
         if rows is None or self.species is None:
             return None
+        if isinstance(rows, Species):
+            return rows.groups
         which = as_index(rows, "species")
         if torch.compiler.is_compiling():
             return RowGroups(which, None, tuple(range(self.species + 1)))

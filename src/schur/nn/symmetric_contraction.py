@@ -12,7 +12,7 @@ from torch import Tensor
 from schur.engine import Routine
 from schur.engine.routine import Backend
 from schur.errors import RepresentationError
-from schur.nn.species import checked_species
+from schur.nn.species import Species, checked_species
 from schur.products import symmetric_contraction
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, checked, wrapped
@@ -90,13 +90,13 @@ class SymmetricContraction(torch.nn.Module):
     def forward(
         self,
         x: Shaped[Tensor, "..."] | GeometricTensor,
-        species: Shaped[Tensor, "..."] | None = None,
+        species: Shaped[Tensor, "..."] | Species | None = None,
     ) -> Any:
         """Evaluate.
 
         Args:
             x: shape (..., rep_in.dim).
-            species: integers of shape (...), for a layer with species.
+            species: integers of shape (...) or a `Species`, for a layer with species.
 
         Returns:
             Shape (..., rep_out.dim); a GeometricTensor if `x` is one.
@@ -104,7 +104,8 @@ class SymmetricContraction(torch.nn.Module):
         data = checked(x, self.rep_in, "x")
         lead = data.shape[:-1]
         which = checked_species(species, self.species, lead)
-        indices = {} if which is None else {"species": which}
+        known = which.sorted if isinstance(which, Species) else which
+        indices = {} if known is None else {"species": known}
         out = self.routine(data.reshape(-1, self.rep_in.dim), self.weight, indices=indices)
         return wrapped(out.reshape(*lead, self.rep_out.dim), self.rep_out, x)
 

@@ -70,13 +70,49 @@ class Graph:
         """For each node the number of edges that it receives."""
         return self.receivers.start.diff()
 
+    @classmethod
+    def of(
+        cls, edges: Shaped[Tensor, "..."] | Graph, num_nodes: int, paired: bool = False
+    ) -> Graph:
+        """The graph of these edges, or the graph itself.
+
+        Raises:
+            ShapeError: a graph of another number of nodes; else as `Graph`.
+        """
+        if not isinstance(edges, Graph):
+            return cls(edges, num_nodes, paired)
+        if edges.num_nodes != num_nodes:
+            raise ShapeError(
+                "this graph has another number of nodes", got=edges.num_nodes, expected=num_nodes
+            )
+        return edges
+
+    @classmethod
+    def known(cls, senders: Sorted, receivers: Sorted, pairs: Sorted | None = None) -> Graph:
+        """A graph of indices whose sort is known; nothing is checked."""
+        made = object.__new__(cls)
+        made.num_nodes = receivers.size
+        made.senders, made.receivers, made.pairs = senders, receivers, pairs
+        return made
+
     def to(self, device: torch.device | str) -> Graph:
         """The same on another device."""
-        moved = object.__new__(Graph)
-        moved.num_nodes = self.num_nodes
-        moved.senders, moved.receivers = self.senders.to(device), self.receivers.to(device)
-        moved.pairs = None if self.pairs is None else self.pairs.to(device)
-        return moved
+        pairs = None if self.pairs is None else self.pairs.to(device)
+        return Graph.known(self.senders.to(device), self.receivers.to(device), pairs)
+
+    def with_further_nodes(self, count: int) -> Graph:
+        """The same with so many nodes more, which no edge touches.
+
+        Example:
+            >>> Graph(torch.tensor([[0, 1], [1, 0]]), 2).with_further_nodes(1).in_degree
+            tensor([1, 1, 0])
+        """
+
+        def longer(end: Sorted) -> Sorted:
+            start = torch.cat([end.start, end.start[-1:].expand(count)])
+            return Sorted.known(end.index, end.order, start)
+
+        return Graph.known(longer(self.senders), longer(self.receivers), self.pairs)
 
     def __repr__(self) -> str:
         return f"Graph(num_nodes={self.num_nodes}, num_edges={self.num_edges})"

@@ -36,6 +36,7 @@ class TrainingConfig(BaseModel):
         patience: validations without improvement after which to stop, or None.
         seed: of parameters and of the order of samples.
         dtype: number type of model and gradients.
+        device: auto, cpu, cuda or cuda:N; see `schur.train.device`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +61,7 @@ class TrainingConfig(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     dtype: Literal["float32", "float64"] = "float32"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
     @model_validator(mode="after")
     def _amsgrad_is_of_adamw(self) -> TrainingConfig:

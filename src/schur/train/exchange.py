@@ -46,9 +46,7 @@ class GradientExchange:
         self._parameters = [p for p in parameters if p.requires_grad]
         sizes = [p.numel() for p in self._parameters] if processes.size > 1 else []
         self._buffer = parameters[0].detach().new_zeros(sum(sizes) + len(sizes) + _NUMBERS)
-        *self._parts, self._present, self._numbers = self._buffer.split(
-            [*sizes, len(sizes), _NUMBERS]
-        )
+        *self._parts, self._rest = self._buffer.split([*sizes, len(sizes) + _NUMBERS])
 
     def __call__(
         self, differentiate: Callable[[], tuple[int, float]], stop: bool, seconds: float
@@ -76,26 +74,28 @@ class GradientExchange:
         own = seconds if self._processes.leads else 0.0
         self._fill(samples, [samples, loss * samples, failure is not None, stop, own])
         self._processes.add_up(self._buffer)
-        total, summed, failed, stopped, agreed = self._numbers.tolist()
+        # A GPU is waited for here, once a step: whether to go on has to be known.
+        *present, total, summed, failed, stopped, agreed = self._rest.tolist()
         if failed:
             self._processes.all_do(lambda: _fail(failure))
-        self._hand_out(total)
+        self._hand_out(total, present)
         return Agreement(summed / total, stopped > 0, agreed)
 
     @torch.no_grad()
     def _fill(self, samples: int, numbers: Sequence[float]) -> None:
-        for k, (parameter, part) in enumerate(zip(self._parameters, self._parts, strict=True)):
+        present: list[float] = []
+        for parameter, part in zip(self._parameters, self._parts, strict=True):
             gradient: Tensor | None = parameter.grad if samples else None
-            self._present[k] = float(gradient is not None)
+            present.append(float(gradient is not None))
             if gradient is None:
                 part.zero_()
             else:
                 torch.mul(gradient.reshape(-1), samples, out=part)
-        self._numbers.copy_(self._numbers.new_tensor([float(n) for n in numbers]))
+        rest = [*present, *(float(n) for n in numbers)]
+        self._rest.copy_(torch.tensor(rest, dtype=self._rest.dtype))
 
     @torch.no_grad()
-    def _hand_out(self, samples: float) -> None:
-        present = self._present.tolist()
+    def _hand_out(self, samples: float, present: Sequence[float]) -> None:
         for parameter, part, there in zip(self._parameters, self._parts, present, strict=True):
             parameter.grad = part.div_(samples).view_as(parameter) if there else None
 

@@ -13,13 +13,14 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from ..errors import DataError, NumberError
+from ..errors import DataError
 from .checkpoint import RunState, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .ema import AveragedParameters
 from .exchange import Agreement, GradientExchange
 from .history import History
 from .interrupt import StopRequest, stop_on_interrupt
+from .late import LateReading, gradient_not_finite, usual_norm
 from .processes import Processes
 from .progress import Reporter, Silent
 from .schedule import Budget, late_fraction, rate_factor
@@ -29,7 +30,6 @@ from .task import BatchT, Task
 CHECKPOINT = "checkpoint.safetensors"
 HISTORY = "history.csv"
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
-_NORM_MEMORY = 0.98
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Trainer(Generic[BatchT]):
         self.processes = Processes() if processes is None else processes
         self.directory = None if directory is None else Path(directory)
         self.reporter = Silent() if reporter is None else reporter
-        settings = config.model_dump(exclude={"time_limit"})
+        settings = config.model_dump(exclude={"time_limit", "device"})
         self.state = RunState(fingerprint={**settings, **(fingerprint or {})})
         self.optimiser = _optimiser(model, config)
         self.processes.copy_from_leader(model)
@@ -101,6 +101,9 @@ class Trainer(Generic[BatchT]):
         self.history = History(None)
         self.stop = StopRequest()
         self._saved = time.monotonic()
+        # Where nobody has to agree, a GPU is left to work while the next steps are prepared.
+        elsewhere = self._parameters[0].device.type != "cpu" and self.processes.size == 1
+        self._late = self._read_late() if elsewhere else None
 
     def run(self, resume: bool = False) -> Outcome:
         """Trains to the end of the budget, to an early stop, or until Ctrl-C.
@@ -115,6 +118,7 @@ class Trainer(Generic[BatchT]):
         if resume:
             self.processes.all_do(self._resume)
             self._require_one_step()
+            self._late = None if self._late is None else self._read_late()
         path = None if self.directory is None else self.directory / HISTORY
         path = path if self.processes.leads else None
         self.history = History(path, self.state.rows)
@@ -163,6 +167,7 @@ class Trainer(Generic[BatchT]):
                 break
             if time.monotonic() - self._saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 self._save()
+        self._read()
         row = {
             "epoch": state.epoch + 1,
             "step": state.step,
@@ -183,6 +188,9 @@ class Trainer(Generic[BatchT]):
             group["lr"] = self.config.learning_rate * rate_factor(self.config, progress)
         self.optimiser.zero_grad(set_to_none=True)
         stage = late_fraction(self.config, progress)
+        if self._late is not None and batch is not None:
+            self._late.step(self.task.loss(batch, stage))
+            return self._stepped(0.0)
         self.agreed = self.exchange(
             lambda: self._differentiate(batch, stage),
             self.stop.made,
@@ -191,10 +199,21 @@ class Trainer(Generic[BatchT]):
         if not self._clip():
             self.processes.each(lambda: self._blame(batch))
         self.optimiser.step()
+        return self._stepped(self.agreed.loss)
+
+    def _stepped(self, loss: float) -> float:
         self.average.update()
         self.budget.step += 1
         self.state.step += 1
-        return self.agreed.loss
+        return loss
+
+    def _read_late(self) -> LateReading:
+        return LateReading(self.model, self.optimiser, self.config, self.state.usual_norm)
+
+    def _read(self) -> None:
+        """Takes note of the steps that nobody has looked at yet."""
+        if self._late is not None:
+            self._late.read(self.state)
 
     def _clip(self) -> bool:
         """Bound the gradient's norm, absolutely and by what is usual; False if it is infinite."""
@@ -205,9 +224,7 @@ class Trainer(Generic[BatchT]):
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), bound))
         if not math.isfinite(norm):
             return False
-        taken = min(norm, bound)
-        memory = _NORM_MEMORY if usual is not None else 0.0
-        self.state.usual_norm = memory * (usual or 0.0) + (1 - memory) * taken
+        self.state.usual_norm = usual_norm(usual, min(norm, bound))
         return True
 
     def _differentiate(self, batch: BatchT | None, stage: float) -> tuple[int, float]:
@@ -220,12 +237,7 @@ class Trainer(Generic[BatchT]):
 
     def _blame(self, batch: BatchT | None) -> None:
         names = [] if batch is None else self.task.loss(batch, 0.0).names
-        raise NumberError(
-            "the gradient is not finite; training has stopped",
-            got=f"a finite loss from {', '.join(names)}",
-            expected="a finite gradient",
-            remedy="look at the shortest distances in these frames",
-        )
+        raise gradient_not_finite(names)
 
     def _stopping(self) -> bool:
         """Whether Ctrl-C was pressed; several processes hear of it with the next step."""
@@ -247,6 +259,7 @@ class Trainer(Generic[BatchT]):
         return errors
 
     def _save(self) -> None:
+        self._read()
         self._saved = time.monotonic()
         if self.directory is None or not self.processes.leads:
             return

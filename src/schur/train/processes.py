@@ -135,14 +135,19 @@ def joined_processes(
     if size == 1:
         yield Processes()
         return
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(
-        backend, init_method=init_method, rank=rank, world_size=size, timeout=_TIMEOUT
+        _transport(), init_method=init_method, rank=rank, world_size=size, timeout=_TIMEOUT
     )
     try:
         yield Processes(rank, size)
     finally:
         dist.destroy_process_group()
+
+
+def _transport() -> str:
+    """What tensors on each kind of device travel by."""
+    gpus = torch.cuda.is_available() and dist.is_nccl_available()
+    return "cpu:gloo,cuda:nccl" if gpus else "gloo"
 
 
 def _message(error: Exception) -> str:

@@ -168,8 +168,9 @@ def _adam(gradient: Tensor, state: _Part, settings: dict[str, Any]) -> Tensor:
     """M / c₁ / (√(S / c₂) + ε) after both moments have taken the gradient in."""
     if "first" not in state:
         state["first"], state["second"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-        state["steps"] = gradient.new_zeros(())
-    state["steps"] += 1
+        state["steps"] = torch.zeros((), dtype=gradient.dtype)
+    # Counted on the CPU, so that no other device is waited for; a checkpoint puts it there once.
+    state["steps"] = state["steps"].cpu() + 1
     steps, (beta1, beta2) = int(state["steps"]), settings["betas"]
     first = state["first"].lerp_(gradient, 1 - beta1)
     second = state["second"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
