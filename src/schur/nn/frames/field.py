@@ -139,6 +139,9 @@ def moment_frames(
     The margin is the smaller of the gap between neighbouring variances as a share of the largest,
     and |Σ w z³| as a share of Σ w |z|³ over the axes whose sign it sets.
 
+    Source: principal axes of parts, Atzmon et al. (2024), https://arxiv.org/abs/2402.08529, and of
+    slots, Biza et al. (2023), https://arxiv.org/abs/2302.04973; the rule for signs is Schur's.
+
     Example:
         >>> grid = torch.cartesian_prod(torch.arange(4.0), torch.arange(2.0))
         >>> moment_frames(grid, torch.ones(8)).origin

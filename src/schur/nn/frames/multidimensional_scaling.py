@@ -85,6 +85,8 @@ class ScalingFrames(Framing):
     The margin is the smaller of the gap between eigenvalues, as for `PrincipalFrames`, and the
     smallest |Σ z³| as a share of Σ |z|³.
 
+    Source: that of `multidimensional_scaling`; the way by moments and the signs are Schur's.
+
     Example:
         >>> x = torch.randn(4, 10, 3)
         >>> frames = ScalingFrames("E(3)")(x)
