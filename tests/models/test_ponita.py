@@ -236,3 +236,53 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
         graph = Graph(edges, 4)
         found = layer(features, basis, [Way(graph.senders, graph.receivers)])
     assert (found - expected).abs().max() < 1e-12 * expected.abs().max()
+
+
+# --- what directions are for ----------------------------------------------------------------------
+
+
+def clouds(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Clouds of four atoms: all pairs of each."""
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.randn(count, 4, 3, generator=generator)
+    one, other = torch.tensor([(i, j) for i in range(4) for j in range(4) if i != j]).T
+    vectors = (places[:, other] - places[:, one]).flatten(0, 1)
+    offsets = 4 * torch.arange(count)[:, None]
+    edges = torch.stack([(offsets + one).flatten(), (offsets + other).flatten()])
+    return vectors, torch.zeros(4 * count, dtype=torch.int64), edges
+
+
+def three_body(vectors: Tensor, edges: Tensor) -> Tensor:
+    """Σ_{j≠k} w_j w_k ((r̂_j·r̂_k)² - 1/3) of each atom, w = exp(-r²/8)."""
+    length = vectors.norm(dim=1, keepdim=True)
+    weight, unit = torch.exp(-(length**2) / 8), vectors / length
+    squares = unit[:, :, None] * unit[:, None] - torch.eye(3) / 3
+    atoms = int(edges.max()) + 1
+    moment = torch.zeros(atoms, 3, 3).index_add(0, edges[1], weight[..., None] * squares)
+    alone = torch.zeros(atoms).index_add(0, edges[1], weight[:, 0] ** 2 * 2 / 3)
+    return moment.square().sum((1, 2)) - alone
+
+
+def error_after_training(directions: bool) -> float:
+    """Mean square error on clouds that were not trained on, as a share of the variance."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        shape = CONFIG.model_copy(update={"layers": 1, "features": 8, "kernel_hidden": (16,)})
+        model = PONITA(shape, 1, 3.0)
+    if not directions:  # the same network of distances alone: kernels on positions only
+        angular = model.kernels._of_one
+        keep = torch.tensor([1.0, 0.0, 0.0])
+        model.kernels._of_one = lambda vectors: angular(vectors) * keep
+    train, test = clouds(60, 1), clouds(60, 2)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(120):
+        optimiser.zero_grad()
+        (model(*train) - three_body(train[0], train[2])).square().mean().backward()
+        optimiser.step()
+    with torch.no_grad():
+        target = three_body(test[0], test[2])
+        return float((model(*test) - target).square().mean() / target.var())
+
+
+def test_directions_learn_of_angles_what_distances_cannot() -> None:
+    assert error_after_training(True) < 0.4 < 0.9 < error_after_training(False)
