@@ -116,4 +116,4 @@ class PONITA(nn.Module):
         for layer in self.layers:
             features = layer(features, basis, ways)
         by_direction = self.readout(features)[..., 0]
-        return by_direction @ by_direction.new_tensor(self._weights)
+        return (by_direction * by_direction.new_tensor(self._weights)).sum(1)

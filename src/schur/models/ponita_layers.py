@@ -40,7 +40,7 @@ class KernelBasis(nn.Module):
         self._legendre = torch.from_numpy(_addition_theorem(config.degree, directions))
         angular = 4 + config.handed if self.joint else config.degree + 1
         widths = [config.radial * angular, *config.kernel_hidden]
-        self.network = RadialMLP([*widths, config.kernel_hidden[-1]])
+        self.network = RadialMLP(widths, out_activation=True)
 
     def forward(
         self, vectors: Float[Tensor, "edges 3"], radial: Float[Tensor, "edges radial"]
@@ -166,7 +166,7 @@ class DirectionNorm(nn.Module):
     ) -> Float[Tensor, "atoms directions features"]:
         """The same shape."""
         x = x - x.mean(-1, keepdim=True)
-        square = (x.square().mean(-1) @ self._weights.to(x))[:, None, None]
+        square = (x.square().mean(-1) * self._weights.to(x)).sum(1)[:, None, None]
         return x * torch.rsqrt(square + 1e-5) * self.weight + self.bias
 
 
