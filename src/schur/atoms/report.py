@@ -200,7 +200,8 @@ def _dynamics(motion: DynamicsResult | None, pictures: Sequence[Picture]) -> str
 def _symmetry(symmetry: SymmetryErrors, errors: SystemErrors) -> list[str]:
     text = (
         f"Energies and forces of {symmetry.systems} systems before and after a random motion, "
-        "with the trained model in the number type of training. What is left is rounding."
+        "with the trained model in the number type of training. Exact models leave rounding; "
+        "one on a grid of directions leaves more."
     )
     headings = (
         ("motion", ""),
