@@ -12,7 +12,9 @@ from schur.atoms.batch import AtomicDataset
 from schur.atoms.modelfile import build_potential
 from schur.atoms.potential import Potential, Prediction
 from schur.atoms.system import System
+from schur.models.ecomformer import EComFormerConfig
 from schur.models.egnn import EGNNConfig
+from schur.models.equiformer_v2 import EquiformerV2Config
 from schur.models.escn import ESCNConfig
 from schur.models.faenet import FAENetConfig
 from schur.models.mace import MACEConfig
@@ -44,6 +46,25 @@ SHAPES: dict[str, ModelConfig] = {
     ),
     "escn": ESCNConfig(
         layers=3, lmax=2, order=1, channels=4, cutoff=CUTOFF, type_features=4, radial_hidden=(8,)
+    ),
+    "ecomformer": EComFormerConfig(
+        layers=2, features=4, cutoff=CUTOFF, radial_hidden=(8,), readout=(4,)
+    ),
+    # On so fine a grid rotations hold to rounding; test_equiformer_v2.py has the coarser ones.
+    "equiformer-v2": EquiformerV2Config(
+        layers=2,
+        lmax=2,
+        order=1,
+        channels=4,
+        heads=2,
+        attention_channels=4,
+        value_channels=2,
+        hidden=4,
+        feed_forward=4,
+        grid=96,
+        cutoff=CUTOFF,
+        type_features=4,
+        radial_hidden=(8,),
     ),
     "ponita": PONITAConfig(
         layers=2, features=4, cutoff=CUTOFF, radial=4, kernel_hidden=(8,), readout=4

@@ -12,7 +12,9 @@ from schur.atoms.modelfile import build_potential, load_potential, read_header, 
 from schur.atoms.potential import Potential
 from schur.atoms.presets import PRESETS
 from schur.errors import DataError
+from schur.models.ecomformer import EComFormerConfig
 from schur.models.egnn import EGNNConfig
+from schur.models.equiformer_v2 import EquiformerV2Config
 from schur.models.escn import ESCNConfig
 from schur.models.faenet import FAENetConfig
 from schur.models.mace import MACEConfig
@@ -32,6 +34,8 @@ SHAPES: list[ModelConfig] = [
     TensorFieldNetworkConfig(layers=2, lmax=1, features=2, radial_hidden=(4,)),
     SE3TransformerConfig(layers=2, lmax=1, features=2, heads=1, radial_hidden=(4,)),
     ESCNConfig(layers=2, lmax=1, order=1, channels=2, radial_hidden=(4,)),
+    EComFormerConfig(layers=2, features=2, radial_hidden=(4,)),
+    EquiformerV2Config(layers=2, lmax=1, order=1, channels=2, radial_hidden=(4,)),
     PONITAConfig(features=2, layers=1, kernel_hidden=(4,)),
     FAENetConfig(features=2, layers=1, frames="all"),
 ]

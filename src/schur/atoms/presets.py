@@ -107,6 +107,45 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 1000, "batch_size": 5},
         },
     },
+    "equiformer-v2": {
+        "small": {
+            "model": {
+                "layers": 2,
+                "lmax": 2,
+                "order": 2,
+                "channels": 32,
+                "heads": 4,
+                "value_channels": 8,
+                "hidden": 32,
+                "feed_forward": 32,
+                "grid": 14,
+                "cutoff": 4.0,
+            },
+            "training": {"epochs": 120, "batch_size": 5},
+        },
+        "medium": {
+            "model": {"layers": 3, "lmax": 3, "order": 2, "channels": 48, "cutoff": 4.5},
+            "training": {"epochs": 300, "batch_size": 5},
+        },
+        "large": {
+            "model": {"layers": 4, "lmax": 4, "order": 2, "channels": 64, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5},
+        },
+    },
+    "ecomformer": {
+        "small": {
+            "model": {"layers": 3, "lmax": 2, "features": 32, "cutoff": 4.0},
+            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "medium": {
+            "model": {"layers": 3, "lmax": 2, "features": 64, "cutoff": 5.0},
+            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+        },
+        "large": {
+            "model": {"layers": 4, "lmax": 2, "features": 128, "cutoff": 5.0},
+            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+        },
+    },
     "ponita": {
         "small": {
             "model": {"layers": 2, "features": 24, "cutoff": 4.0},

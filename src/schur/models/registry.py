@@ -9,7 +9,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
 from ..errors import DataError
+from .ecomformer import EComFormer, EComFormerConfig
 from .egnn import EGNN, EGNNConfig
+from .equiformer_v2 import EquiformerV2, EquiformerV2Config
 from .escn import ESCN, ESCNConfig
 from .faenet import FAENet, FAENetConfig
 from .mace import MACE, MACEConfig
@@ -27,6 +29,8 @@ ModelConfig = Annotated[
     | TensorFieldNetworkConfig
     | SE3TransformerConfig
     | ESCNConfig
+    | EquiformerV2Config
+    | EComFormerConfig
     | PONITAConfig
     | FAENetConfig,
     Field(discriminator="architecture"),
@@ -41,6 +45,8 @@ ARCHITECTURES: Mapping[str, type[nn.Module]] = {
     "tensor-field-network": TensorFieldNetwork,
     "se3-transformer": SE3Transformer,
     "escn": ESCN,
+    "equiformer-v2": EquiformerV2,
+    "ecomformer": EComFormer,
     "ponita": PONITA,
     "faenet": FAENet,
 }

@@ -12,6 +12,7 @@ from schur.nn.edge_frame_convolution import EdgeFrameConvolution
 from schur.nn.ego_subgraphs import EgoGroup, ego_subgraphs
 from schur.nn.elementwise_tensor_product import ElementwiseTensorProduct
 from schur.nn.equivariant_linear import EquivariantLinear
+from schur.nn.frame_maps import FrameLinear, IntoFrames, OutOfFrames
 from schur.nn.full_tensor_product import FullTensorProduct
 from schur.nn.fully_connected_tensor_product import FullyConnectedTensorProduct
 from schur.nn.gate import Gate
@@ -28,7 +29,9 @@ from schur.nn.permutation_network import PermutationNetwork
 from schur.nn.radial_basis import RadialBasis
 from schur.nn.radial_mlp import RadialMLP
 from schur.nn.second_moment import second_moment_scale
+from schur.nn.separable_layer_norm import SeparableLayerNorm
 from schur.nn.set_embedding import SetEmbedding
+from schur.nn.sphere_activation import SphereActivation
 from schur.nn.subgraph_network import SubgraphNetwork
 from schur.nn.symmetric_contraction import SymmetricContraction
 from schur.nn.tensor_product import TensorProduct
@@ -47,15 +50,18 @@ __all__ = [
     "EgoGroup",
     "ElementwiseTensorProduct",
     "EquivariantLinear",
+    "FrameLinear",
     "FullTensorProduct",
     "FullyConnectedTensorProduct",
     "Gate",
     "GraphPolynomials",
+    "IntoFrames",
     "KernelAttention",
     "LayerNorm",
     "Linear",
     "LogPolar",
     "NormActivation",
+    "OutOfFrames",
     "PairProduct",
     "PermutationLinear",
     "PermutationNetwork",
@@ -63,7 +69,9 @@ __all__ = [
     "PoseTransformer",
     "RadialBasis",
     "RadialMLP",
+    "SeparableLayerNorm",
     "SetEmbedding",
+    "SphereActivation",
     "SubgraphNetwork",
     "SymmetricContraction",
     "TensorProduct",

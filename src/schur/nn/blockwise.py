@@ -25,7 +25,7 @@ def block_linear(
     The three maps x, w -> out and their gradients are the same trilinear form with another slot
     open, so two operations differentiate each other to any order.
     """
-    if _is_traced():
+    if is_traced():
         out = in_torch(x, weight, blocks, groups)
         return out if bias is None else out + _spread(bias, blocks)
     return _Apply.apply(x, weight, bias, blocks, groups)  # type: ignore[no-any-return]
@@ -38,12 +38,12 @@ def block_outer(
     groups: RowGroups | None = None,
 ) -> Float[Tensor, "*groups weight_numel"]:
     """The gradient of ⟨g, block_linear(x, w)⟩ by w."""
-    if _is_traced():
+    if is_traced():
         return outer_in_torch(x, g, blocks, groups)
     return _Outer.apply(x, g, blocks, groups)  # type: ignore[no-any-return]
 
 
-def _is_traced() -> bool:
+def is_traced() -> bool:
     """Whether torch looks at single operations: torch.compile, torch.export, torch.func."""
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 

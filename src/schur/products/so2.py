@@ -437,6 +437,17 @@ def _line(m: int) -> int:
     return 2 * abs(m) - (m > 0)
 
 
+def frame_orders(degree: int, order: int) -> tuple[int, ...]:
+    """The orders m of a term in the frame, as they stand among its components there.
+
+    Example:
+        >>> frame_orders(3, 2)
+        (0, 1, -1, 2, -2)
+    """
+    kept = range(-min(degree, order), min(degree, order) + 1)
+    return tuple(sorted(kept, key=_line))
+
+
 def _kept(m: int, apart: bool) -> tuple[Use, ...]:
     """The uses of a matrix that keeps orders m and -m, in one where nothing stands between."""
     if m == 0:

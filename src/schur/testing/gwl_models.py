@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from schur.models.ecomformer_config import EComFormerConfig
 from schur.models.egnn_config import EGNNConfig
+from schur.models.equiformer_v2_config import EquiformerV2Config
 from schur.models.escn_config import ESCNConfig
 from schur.models.faenet_config import FAENetConfig
 from schur.models.mace_config import MACEConfig
@@ -109,6 +111,10 @@ def _irreps() -> list[Subject]:
     attention = SE3TransformerConfig(lmax=2, features=4, heads=2)
     frames = ESCNConfig(lmax=2, channels=4)
     linear = Ability(layers=3, linear=True, body_order=2, degree=2)
+    # So fine a grid is exact to rounding.
+    grids = EquiformerV2Config(
+        lmax=2, layers=2, channels=4, heads=2, value_channels=2, hidden=4, feed_forward=4, grid=96
+    )
     one = {"layers": 1}
     return [
         Subject("tensor-field-network, 1 layer", field.model_copy(update=one), alone),
@@ -116,6 +122,9 @@ def _irreps() -> list[Subject]:
         Subject("se3-transformer, 1 layer", attention.model_copy(update=one), alone),
         Subject("se3-transformer, 3 layers, l ≤ 2", attention, silent),
         Subject("escn, 3 layers, l ≤ 2", frames, linear),
+        Subject("equiformer-v2, 2 layers, l ≤ 2", grids, silent),
+        # Its layers pass on scalars; degrees are inside of one update, which sees two neighbours.
+        Subject("ecomformer, 3 layers", EComFormerConfig(features=4), Ability(degree=0)),
     ]
 
 
