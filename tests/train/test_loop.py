@@ -109,6 +109,35 @@ def test_resumes_exactly(tmp_path: Path, steps: int, optimiser: dict[str, Any]) 
     assert len(lines) == 1 + config.epochs
 
 
+def test_buffers_go_through_a_checkpoint(tmp_path: Path) -> None:
+    """What a layer counts beside its parameters is there again in another process."""
+
+    class Counting(Cubic):
+        """Keeps a running sum of what it has seen."""
+
+        seen: torch.Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("seen", torch.zeros((), dtype=torch.float64))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if torch.is_grad_enabled():
+                self.seen += x.square().sum()
+            return super().forward(x)
+
+    def run(directory: Path | None, stop: int = 0, resume: bool = False) -> float:
+        model = Counting()
+        reporter = StopsAfter(stop) if stop else None
+        task = PolynomialTask(model, settings())
+        Trainer(model, task, settings(), directory, reporter).run(resume=resume)
+        return float(model.seen)
+
+    whole = run(None)
+    assert 0 < run(tmp_path, stop=17) < whole
+    assert run(tmp_path, resume=True) == whole
+
+
 @pytest.mark.parametrize("steps", [4, 18])
 def test_a_killed_run_resumes_exactly(tmp_path: Path, steps: int) -> None:
     """`kill -9` in an epoch: another process goes on, and ends in the bits of an unbroken run."""

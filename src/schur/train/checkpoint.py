@@ -54,7 +54,7 @@ def save_checkpoint(
     best: Mapping[str, Tensor],
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """Writes a checkpoint; raw, averaged and best parameters are kept apart by name.
+    """Writes a checkpoint; raw, averaged and best parameters and buffers are kept apart by name.
 
     Raises:
         DataError: where the disk is full; the checkpoint before is then unchanged.
@@ -64,6 +64,7 @@ def save_checkpoint(
         **flatten(average, "average"),
         **flatten(best, "best"),
         **flatten(_optimiser_tensors(optimiser), "optimiser"),
+        **flatten(_buffers(model), "buffer"),
     }
     save_tensors(path, tensors, {"kind": _KIND, "state": asdict(state)})
 
@@ -91,6 +92,9 @@ def load_checkpoint(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(raw[name])
+        held = select(tensors, "buffer")
+        for name, buffer in _buffers(model).items():
+            buffer.copy_(held[name])
     _restore_optimiser(optimiser, select(tensors, "optimiser"))
     return state, select(tensors, "average"), select(tensors, "best")
 
@@ -105,6 +109,12 @@ def _require_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
             expected="the settings of the run that was stopped",
             remedy="give the same settings, another output folder, or --restart never",
         )
+
+
+def _buffers(model: nn.Module) -> dict[str, Tensor]:
+    """What layers keep beside parameters, such as the running means of batch norms."""
+    parameters = dict(model.named_parameters())
+    return {key: value for key, value in model.state_dict().items() if key not in parameters}
 
 
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
