@@ -16,6 +16,7 @@ from torch._C._functorch import unwrap_if_dead  # pyright: ignore[reportMissingI
 from torch.autograd import forward_ad
 
 from schur.engine.asked_for import asked_for
+from schur.engine.tracing import is_traced
 from schur.errors import BackendError
 from schur.forms import Program, derivative, linearised
 
@@ -65,18 +66,13 @@ def call(
     autograd function around it, which costs less a call and which the transforms of torch.func
     and forward-mode differentiation understand.
     """
-    if _is_traced() or values[0].is_meta:
+    if is_traced() or values[0].is_meta:
         return torch.ops.schur.run(list(values), list(indices), key, list(lengths))
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return _Transformable.apply(key, list(lengths), len(values), *values, *indices)
     if torch.is_grad_enabled() and any(value.requires_grad for value in values):
         return _Run.apply(key, lengths, len(values), *values, *indices)
     return _execute(values, indices, key, lengths)
-
-
-def _is_traced() -> bool:
-    """Whether a tracer looks at each operation: its tensors may be fake."""
-    return torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def _execute(

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from schur.engine.tracing import is_traced
 from schur.forms import Form, Operand, Path, Program
 
 # Above this many numbers in a path's dense coefficient tensor its terms are multiplied one by one.
@@ -122,8 +123,7 @@ def _constants(
     Copied to another device once: such a copy has to be waited for. A tracer's tensors are not
     kept, as they are none outside of it.
     """
-    traced = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
-    make = _made_constants if example.device.type == "cpu" or traced else _kept_constants
+    make = _made_constants if example.device.type == "cpu" or is_traced() else _kept_constants
     return make(path, columns, ones, example.dtype, example.device)
 
 
