@@ -22,7 +22,7 @@ from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .mace_config import MACEConfig
 from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout, TabulatedEmbedding
-from .tabulated import with_children
+from .tabulated import weight_networks, with_children, with_weights
 from .zbl import ZBL
 
 __all__ = ["MACE", "MACEConfig"]
@@ -158,20 +158,12 @@ class MACE(nn.Module):
             )
         radial = copy.deepcopy(self.radial).double()
         none = torch.empty(2, 0, dtype=torch.int64)
-
-        def network(weights: nn.Module) -> Callable[[Tensor], Tensor]:
-            return lambda length: weights(radial(length, none[0], none)[0])
-
-        return [network(copy.deepcopy(layer.weights).double()) for layer in self._layers()]
+        return weight_networks(lambda length: radial(length, none[0], none)[0], self.layers)
 
     def with_tables(self, knots: SplineKnots, tables: Sequence[RadialSpline]) -> nn.Module:
         """See `schur.models.tabulated`."""
-        layers = [
-            with_children(layer, weights=table)
-            for layer, table in zip(self._layers(), tables, strict=True)
-        ]
-        radial = TabulatedEmbedding(self.radial, knots)
-        return with_children(self, radial=radial, layers=nn.ModuleList(layers))
+        layers = nn.ModuleList(with_weights(self.layers, tables))
+        return with_children(self, radial=TabulatedEmbedding(self.radial, knots), layers=layers)
 
     def _layers(self) -> list[MACELayer]:
         return list(self.layers)  # pyright: ignore[reportReturnType]

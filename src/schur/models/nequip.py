@@ -26,7 +26,7 @@ from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .nequip_config import NequIPConfig
-from .tabulated import with_children
+from .tabulated import weight_networks, with_children, with_weights
 
 __all__ = ["NequIP", "NequIPConfig", "NequIPLayer"]
 
@@ -122,20 +122,12 @@ class NequIP(nn.Module):
 
     def radial_networks(self) -> list[Callable[[Tensor], Tensor]]:
         """See `schur.models.tabulated`."""
-        radial = copy.deepcopy(self.radial).double()
-
-        def network(weights: nn.Module) -> Callable[[Tensor], Tensor]:
-            return lambda length: weights(radial(length))
-
-        return [network(copy.deepcopy(layer.weights).double()) for layer in self.layers]  # pyright: ignore[reportArgumentType]
+        return weight_networks(copy.deepcopy(self.radial).double(), self.layers)
 
     def with_tables(self, knots: SplineKnots, tables: Sequence[RadialSpline]) -> nn.Module:
         """See `schur.models.tabulated`."""
-        layers = [
-            with_children(layer, weights=table)
-            for layer, table in zip(self.layers, tables, strict=True)
-        ]
-        return with_children(self, radial=knots, layers=nn.ModuleList(layers))
+        layers = nn.ModuleList(with_weights(self.layers, tables))
+        return with_children(self, radial=knots, layers=layers)
 
 
 class NequIPLayer(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
 
 from torch import Tensor, nn
@@ -73,6 +73,28 @@ def tabulated(model: nn.Module, cutoff: float, tolerance: float = 1e-8) -> tuple
     tables = [spline.to(example.device, example.dtype) for spline, _ in made]
     faster = cast(WithRadialNetworks, model).with_tables(tables[0].knots, tables)
     return faster.eval(), max(error for _, error in made)
+
+
+def weight_networks(
+    radial: Callable[[Tensor], Tensor], parts: Iterable[nn.Module]
+) -> list[Callable[[Tensor], Tensor]]:
+    """A copy in float64 of each part's child `weights`, after `radial`, as functions of distances.
+
+    Args:
+        radial: what all of them read of (edges,) distances in float64.
+        parts: the embedding or the layers of a model.
+    """
+
+    def network(part: nn.Module) -> Callable[[Tensor], Tensor]:
+        weights = copy.deepcopy(part.get_submodule("weights")).double()
+        return lambda length: weights(radial(length))
+
+    return [network(part) for part in parts]
+
+
+def with_weights(parts: Iterable[nn.Module], tables: Sequence[RadialSpline]) -> list[nn.Module]:
+    """Copies of the parts with a table each in place of their child `weights`."""
+    return [with_children(part, weights=table) for part, table in zip(parts, tables, strict=True)]
 
 
 def with_children(module: nn.Module, **children: nn.Module) -> nn.Module:

@@ -20,7 +20,7 @@ from ..nn.radial_mlp import RadialMLP
 from ..nn.radial_spline import RadialSpline, SplineKnots
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
-from .tabulated import with_children
+from .tabulated import weight_networks, with_children, with_weights
 from .tensornet_config import TensorNetConfig
 from .tensornet_layers import MatrixEmbedding, MatrixInteraction, norms
 
@@ -124,17 +124,9 @@ class TensorNet(nn.Module):
     def radial_networks(self) -> list[Callable[[Tensor], Tensor]]:
         """See `schur.models.tabulated`."""
         radial = copy.deepcopy(self.radial).double()
-
-        def network(weights: nn.Module) -> Callable[[Tensor], Tensor]:
-            return lambda length: weights(radial(length))
-
-        parts = (self.embedding, *self.layers)
-        return [network(copy.deepcopy(part.weights).double()) for part in parts]  # pyright: ignore[reportArgumentType]
+        return weight_networks(radial, (self.embedding, *self.layers))
 
     def with_tables(self, knots: SplineKnots, tables: Sequence[RadialSpline]) -> nn.Module:
         """See `schur.models.tabulated`."""
-        embedding, *layers = [
-            with_children(part, weights=table)
-            for part, table in zip((self.embedding, *self.layers), tables, strict=True)
-        ]
+        embedding, *layers = with_weights((self.embedding, *self.layers), tables)
         return with_children(self, radial=knots, embedding=embedding, layers=nn.ModuleList(layers))
