@@ -39,7 +39,7 @@ Seed = Annotated[int, typer.Option(help="Of parameters, split and order.")]
 Files = Annotated[list[Path], typer.Option(help="Files of their own instead of held-out frames.")]
 Threads = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option(min=1, help="Of the arithmetic; 1 is best beside other work on the machine."),
+    typer.Option(min=1, help="Of the arithmetic; as many as processors are free by default."),
 ]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
@@ -97,10 +97,11 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop before training.")] = False,
 ) -> None:
     """Train a potential: schur train data.xyz."""
-    from .training import run_training, use_threads
+    from .threads import use_threads
+    from .training import CHECKPOINT, run_training
 
     with honest_errors():
-        use_threads(threads)
+        use_threads(threads, output / CHECKPOINT if restart == "auto" else None)
         run_training(
             words,
             output=output,
@@ -130,7 +131,7 @@ def demo(
 ) -> None:
     """Sample ethanol, train a potential, judge it, run 10 ps of dynamics, write a report."""
     from .demonstration import Demo, run_demo
-    from .training import use_threads
+    from .threads import use_threads
 
     with honest_errors():
         use_threads(threads)
@@ -237,7 +238,7 @@ def md(
 ) -> None:
     """Run molecular dynamics: schur md model.schur start.xyz."""
     from .moving import run_md
-    from .training import use_threads
+    from .threads import use_threads
 
     settings = {
         "ensemble": ensemble,

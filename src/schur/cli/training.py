@@ -154,12 +154,6 @@ def say_errors(out: Console, run: TrainedRun) -> None:
         say(out, *element_table(last))
 
 
-def use_threads(count: int | None) -> None:
-    """Sets the threads of this process, which is the command's own; None leaves them."""
-    if count is not None:
-        torch.set_num_threads(count)
-
-
 def split_words(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Structure files or one YAML file, apart from overrides.
 

@@ -31,6 +31,7 @@ class RunState:
         stale: validations since.
         rows: the history.
         fingerprint: settings that a resumed run must share.
+        threads: of the arithmetic, on which the last bits of some sums depend.
     """
 
     epoch: int = 0
@@ -44,6 +45,7 @@ class RunState:
     stale: int = 0
     rows: list[dict[str, int | float]] = field(default_factory=list)
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None
 
 
 def save_checkpoint(
@@ -97,6 +99,17 @@ def load_checkpoint(
             buffer.copy_(held[name])
     _restore_optimiser(optimiser, select(tensors, "optimiser"))
     return state, select(tensors, "average"), select(tensors, "best")
+
+
+def read_threads(path: str | os.PathLike[str]) -> int | None:
+    """Threads of the run that wrote a checkpoint; None where there is no checkpoint.
+
+    Raises:
+        DataError: a damaged file.
+    """
+    if not os.path.exists(path):
+        return None
+    return load_tensors(path)[1].get("state", {}).get("threads")
 
 
 def _require_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

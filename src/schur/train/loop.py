@@ -265,6 +265,7 @@ class Trainer(Generic[BatchT]):
             return
         self.state.elapsed = self.budget.elapsed
         self.state.updates = self.average.updates
+        self.state.threads = torch.get_num_threads()
         save_checkpoint(
             self.directory / CHECKPOINT,
             self.state,
