@@ -7,6 +7,7 @@ found.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import traceback
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from pretended_gpu import MixedDevices, PretendedGPU, device, start
+from pretended_gpu import MixedDevices, PretendedGPU, PretendedGraphs, device, start
 
 from schur.atoms.batch import AtomicDataset, Batch
 from schur.atoms.calculator import system_of
@@ -27,6 +28,7 @@ from schur.atoms.modelfile import build_potential, load_potential, save_potentia
 from schur.atoms.potential import Potential
 from schur.atoms.system import System
 from schur.atoms.task import PotentialTask
+from schur.engine import device_graphs
 from schur.errors import NumberError
 from schur.models.egnn import EGNNConfig
 from schur.models.mace import MACEConfig
@@ -67,10 +69,12 @@ def potential_of(name: str) -> Potential:
 
 
 def trained(
-    where: torch.device, folder: Path | None = None, wrong: int | None = None
+    where: torch.device, folder: Path | None = None, wrong: int | None = None, epochs: int = 1
 ) -> dict[str, Any]:
     """A few steps, with validation and a checkpoint; or with a frame of infinite energy."""
-    config = TrainingConfig(epochs=1, batch_size=1, dtype="float64", ema_decay=0.9, clip_ratio=1.5)
+    config = TrainingConfig(
+        epochs=epochs, batch_size=1, dtype="float64", ema_decay=0.9, clip_ratio=1.5
+    )
     frames = systems(3)
     if wrong is not None:
         frames[wrong] = replace(frames[wrong], energy=float("inf"), origin="the wrong frame")
@@ -106,12 +110,12 @@ def said(potential: Potential) -> dict[str, Any]:
     }
 
 
-def moved_along(potential: Potential) -> list[list[Any]]:
+def moved_along(potential: Potential, steps: int = 3) -> list[list[Any]]:
     """One system that moves, in the way of dynamics."""
     evaluator = Evaluator(potential, skin=0.5)
     found = []
     start = systems(2)[1]
-    for k in range(3):
+    for k in range(steps):
         positions = start.positions + 0.02 * k * np.arange(9).reshape(3, 3)
         outcome = evaluator(System(start.numbers, positions, start.cell, start.pbc), stress=True)
         assert outcome.stress is not None
@@ -123,6 +127,17 @@ def on(where: torch.device, potential: Potential, batch: Batch) -> Batch:
     """The batch where the potential is put."""
     potential.to(where)
     return batch.to(where, len(potential.elements))
+
+
+class _Said(logging.Handler):
+    """The lines of a log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
 
 
 def everything(folder: Path) -> dict[str, Any]:
@@ -151,6 +166,33 @@ def everything(folder: Path) -> dict[str, Any]:
     both(
         "moved along",
         lambda where: moved_along(load_potential(folder / "model.schur", device=where)),
+    )
+
+    def with_graphs(name: str, work: Any) -> None:
+        said = _Said()
+        logging.getLogger("schur").addHandler(said)
+        on_host = work(host)
+        with PretendedGPU() as gpu, device_graphs.known("gpu", PretendedGraphs(gpu)):
+            graphs = device_graphs._devices["gpu"]
+            on_gpu = work(there)
+        logging.getLogger("schur").removeHandler(said)
+        found[name] = {
+            "cpu": on_host,
+            "gpu": on_gpu,
+            "waits": gpu.waits,
+            "launches": gpu.launches,
+            "replays": graphs.replays,  # pyright: ignore[reportAttributeAccessIssue]
+            "said": said.lines,
+        }
+
+    for steps in (4, 8):
+        with_graphs(
+            f"moved along {steps} steps with graphs",
+            lambda where, n=steps: moved_along(potential_of("mace").to(where), n),
+        )
+    with_graphs("trained with graphs", lambda where: trained(where, epochs=4))
+    with_graphs(
+        "moved along without graphs", lambda where: moved_along(potential_of("egnn").to(where), 4)
     )
 
     potential = potential_of("mace")

@@ -55,13 +55,16 @@ def numbers(found: Any) -> list[float]:
         "trained",
         "tabulated",
         "moved along",
+        "moved along 8 steps with graphs",
+        "moved along without graphs",
+        "trained with graphs",
         "loss",
     ],
 )
 def test_nothing_stays_on_the_cpu(found: dict[str, Any], case: str) -> None:
     """The GPU's numbers are the CPU's; its sums are those of the torch backend, not those of C."""
     result = found[case]
-    assert "error" not in result, result["error"]
+    assert "error" not in result, result.get("error")
     assert numbers(result["gpu"]) == pytest.approx(
         numbers(result["cpu"]), rel=1e6 * EPS, abs=1e6 * EPS
     )
@@ -110,3 +113,27 @@ def test_a_frame_that_is_wrong_is_named_when_the_epoch_ends(found: dict[str, Any
 
 def test_a_batch_that_was_left_behind_would_be_seen(found: dict[str, Any]) -> None:
     assert "on the CPU with the rest on a GPU" in found["mixed"]
+
+
+def test_dynamics_of_a_small_system_launch_one_graph_a_step(found: dict[str, Any]) -> None:
+    """Beyond vectors and what is copied nothing is launched by itself; lists need no new graph."""
+    few, many = (found[f"moved along {steps} steps with graphs"] for steps in (4, 8))
+    assert few["gpu"][-1] != many["gpu"][-1]  # a new list was made
+    # One is captured in the second step, launched once for the test of it, and from then on.
+    assert few["replays"] == 1 + 2 and many["replays"] == 1 + 6
+    alone = found["moved along without graphs"]["launches"] / 4
+    assert (many["launches"] - few["launches"]) / 4 < alone / 2
+
+
+def test_training_on_batches_of_the_same_atoms_launches_graphs(found: dict[str, Any]) -> None:
+    """Losses, averages and scores of four epochs are those of the CPU, with one wait an epoch."""
+    assert found["trained with graphs"]["replays"] >= 6
+    reads = [wait for wait in found["trained with graphs"]["waits"] if "train/late.py" in wait]
+    assert len(reads) == 4
+
+
+def test_a_model_that_waits_is_not_captured_and_that_is_said_once(found: dict[str, Any]) -> None:
+    result = found["moved along without graphs"]
+    assert result["replays"] == 0
+    (line,) = [line for line in result["said"] if "graph" in line]
+    assert "each kernel is launched by itself: not permitted" in line and "\n" not in line

@@ -76,7 +76,7 @@ def test_repeated_losses_and_gradients_are_those_of_the_batch(dtype: torch.dtype
         with torch.no_grad():  # parameters are read where they stand
             for parameter in potential.parameters():
                 parameter *= 1.01
-    assert repeated._repeated._recordings
+    assert repeated._repeated._kept
     assert len(numbers_of_pairs) > 2
 
 
@@ -92,7 +92,7 @@ def test_a_repetition_has_the_bits_of_the_first_evaluation() -> None:
         outcomes.append([said.total.clone(), *(g.clone() for g in said.gradients if g is not None)])
         said.gradients[0].mul_(3.0)  # as clipping does  # pyright: ignore[reportOptionalMemberAccess]
         repeated(data.batch([1, 2, 3]), 0.0)
-    assert repeated._repeated._recordings
+    assert repeated._repeated._kept
     for outcome in outcomes[2:]:
         assert all(torch.equal(a, b) for a, b in zip(outcome, outcomes[1], strict=True))
 
@@ -229,9 +229,9 @@ def test_recordings_have_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> N
         for size in range(1, 5):
             repeated(data.batch(range(size)))
     (batches,) = repeated._by_request.values()
-    kept = len(batches._recordings)
+    kept = len(batches._kept)
     assert kept > 2
     monkeypatch.setattr("schur.atoms.repeated._MEMORY", 1)
     repeated(data.batch(range(6)))
     repeated(data.batch(range(6)))
-    assert not batches._recordings
+    assert not batches._kept

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..engine import Sorted
 from ..engine.transfer import moved
 from ..errors import DataError
 from ..nn.species import Species
@@ -101,6 +102,16 @@ class Topology:
     def to(self, device: torch.device) -> Topology:
         """The same on another device."""
         return Topology(self.graph.to(device), self.species.to(device))
+
+    def varying(self) -> tuple[Tensor, ...]:
+        """What depends on who is whose neighbour, apart from how many neighbours there are."""
+        ends = (self.graph.senders, self.graph.receivers)
+        return tuple(part for end in ends for part in (end.index, end.order, end.start))
+
+    def with_varying(self, parts: Sequence[Tensor]) -> Topology:
+        """The same with other tensors in place of what `varying` gives."""
+        ends = (Sorted.known(*parts[:3]), Sorted.known(*parts[3:]))
+        return Topology(Graph.known(*ends, self.graph.pairs), self.species)
 
     def with_lone_atoms(self) -> Topology:
         """The same with one atom of each element at the end that no edge touches."""

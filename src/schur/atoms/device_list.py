@@ -13,6 +13,7 @@ from ..tensors import Graph
 from .batch import Batch, Topology, species_index, unlabelled
 from .device_pairs import device_pairs
 from .potential import Potential
+from .repeated import rounded_up
 from .system import System
 from .verlet import moved_little
 
@@ -21,12 +22,17 @@ class DeviceList:
     """All pairs within cutoff + skin, made, sorted and kept where the potential is.
 
     A call moves positions there and nothing else; it waits for nothing before the result is
-    read. Pairs beyond the cutoff are kept: they add nothing.
+    read. Pairs beyond the cutoff are kept, and some are added so that few numbers of pairs occur:
+    they add nothing.
 
     Args:
         system: what the list is made for.
         potential: whose device, elements, cutoff and number type count.
         skin: Å.
+
+    Attributes:
+        pairs: how many there are.
+        key: tells apart what is constant in a repetition; see `RepeatedBatches.of`.
     """
 
     def __init__(self, system: System, potential: Potential, skin: float) -> None:
@@ -34,7 +40,10 @@ class DeviceList:
         self._system = system
         known = torch.from_numpy(species_index(system, potential.elements))
         species = Species(known, len(potential.elements)).to(self.device)
-        self._pairs = device_pairs(system, potential.cutoff + skin, self.device)
+        found = device_pairs(system, potential.cutoff + skin, self.device)
+        self.pairs = rounded_up(len(found.senders))
+        self.key = (self.pairs, self.dtype, system.numbers.tobytes())
+        self._pairs = found.filled_up(self.pairs, len(system), 2.0 * potential.cutoff)
         graph = Graph(self._pairs.edge_index, len(system), paired=True)
         self._batch = replace(
             unlabelled(system, species.index, self._vectors(system), graph.edge_index),

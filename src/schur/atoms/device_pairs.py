@@ -39,6 +39,23 @@ class DevicePairs:
         one = torch.stack([self.senders, self.receivers])
         return torch.cat([one, one.flip(0)], 1)
 
+    def filled_up(self, pairs: int, atoms: int, distance: float) -> DevicePairs:
+        """The same with so many pairs, the new ones of atoms with themselves, so far apart (Å).
+
+        Example:
+            >>> chain = System([1], [[0, 0, 0]], [[1, 0, 0], [0, 9, 0], [0, 0, 9]], True)
+            >>> more = device_pairs(chain, 1.5, "cpu").filled_up(3, atoms=1, distance=4.0)
+            >>> more.vectors(torch.zeros(1, 3, dtype=torch.float64))[:, 0]
+            tensor([-1., -4., -4.], dtype=torch.float64)
+        """
+        further = torch.arange(pairs - len(self.senders), device=self.senders.device)
+        ends = further % max(atoms, 1)
+        far = self.offsets.new_zeros(len(further), 3)
+        far[:, 0] = distance
+        parts = (self.senders, ends), (self.receivers, ends), (self.shifts, far.to(torch.int64))
+        senders, receivers, shifts = (torch.cat(part) for part in parts)
+        return DevicePairs(senders, receivers, shifts, torch.cat([self.offsets, far]))
+
     def vectors(self, positions: Float[Tensor, "atoms 3"]) -> Float[Tensor, "pairs 3"]:
         """r_receiver - (r_sender + shift · cell) of each pair, Å."""
         return positions[self.receivers] - positions[self.senders] - self.offsets

@@ -111,11 +111,11 @@ def predict(
     """Energies, forces and stresses of all systems of a data set, in order."""
     if isinstance(potential, Potential):
         potential = RepeatedPotential(potential, splines=True)
-    device, elements = potential.potential.device, len(potential.potential.elements)
+    device = potential.potential.device
     atoms = _BATCH_ATOMS if device.type == "cpu" else _BATCH_ATOMS_OF_A_DEVICE
     result = Predictions(systems=dataset.systems)
     for batch in batches_of_atoms(dataset, atoms):
-        said = potential(batch.to(device, elements), forces=forces, stress=stress).on_host()
+        said = potential(batch, forces=forces, stress=stress).on_host()
         result.energies += said.energies.tolist()
         cuts = np.cumsum(batch.sizes.numpy().astype(int))[:-1]
         result.atom_energies += np.split(said.atom_energies.detach().numpy(), cuts)

@@ -89,9 +89,12 @@ class RepeatedLoss:
 
     def __call__(self, batch: Batch, stage: float) -> Loss:
         """See `potential_loss`; the result carries the gradient instead of a graph."""
-        total, samples, *gradients = self._repeated(batch, torch.tensor(stage, dtype=torch.float64))
+        device = self.potential.device
+        reached = torch.full((), stage, dtype=torch.float64, device=device)  # no copy to a GPU
+        total, samples, *gradients = self._repeated(batch, reached)
         assert total is not None and samples is not None
-        return Loss(total, samples, batch.origins, gradients)
+        # The next batch overwrites them, and on a GPU they are read later.
+        return Loss(total.clone(), samples.clone(), batch.origins, gradients)
 
     def _differentiate(self, batch: Batch, stage: Tensor) -> list[Tensor | None]:
         loss = potential_loss(self.potential, batch, self.config, stage)

@@ -1,9 +1,10 @@
-"""Batches of the same atoms, evaluated by repeating a recording.
+"""Batches of the same atoms, evaluated by repeating what was done to the first.
 
 Frames of one molecule make batches that differ in positions, labels and which atoms are
-neighbours, but not in species.  What is done to such a batch is written down once
-(`schur.engine.recording`) and repeated for the next, which saves what torch spends around the
-arithmetic: a fifth of a training step of ten small molecules on one core, a third on two.
+neighbours, but not in species.  What is done to such a batch is kept (`schur.engine.repetition`)
+and repeated for the next, which saves what torch spends around the arithmetic: a fifth of a
+training step of ten small molecules on one core, a third on two.  On a GPU it is captured as a
+graph of launches.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.recording import Recording, record
+from ..engine.device_graphs import NoGraph
+from ..engine.repetition import Repetition, is_possible, repetition
 from ..errors import BackendError, NumberError, RepresentationError
 from .agreement import disagreement
 from .batch import Batch
@@ -24,12 +26,13 @@ from .potential import Potential, Prediction
 
 _log = logging.getLogger("schur")
 
-# Above so many pairs arithmetic outweighs what a recording saves.
-_MOST_PAIRS = 4000
+# Above so many pairs arithmetic outweighs what a repetition saves; for GPUs a guess.
+_MOST_PAIRS, _MOST_PAIRS_OF_A_DEVICE = 4000, 30_000
 # Pairs are filled up to a multiple of this share of them, so that few numbers of pairs occur.
 _FILLED_UP = 32
-# Bytes of all recordings together; each keeps every intermediate value.
-_MEMORY = 1 << 30
+# Bytes of all repetitions together: a recording keeps every intermediate value, and a graph of a
+# GPU as much memory as the evaluation needs.
+_MEMORY, _MEMORY_OF_A_DEVICE = 1 << 30, 1 << 32
 # Filled-up batches may differ from the batch itself by so many roundings of the largest number.
 _ROUNDINGS = 4096
 
@@ -40,16 +43,17 @@ Outputs = Sequence[Tensor | None]
 
 
 class RepeatedBatches:
-    """A function of batches that is recorded where batches repeat.
+    """A function of batches that is repeated where batches repeat.
 
     Batches are filled up with pairs longer than the cutoff, which add nothing, so that few shapes
     occur; the first filled-up batch is compared with the batch itself, and a function that tells
-    them apart is never recorded.  A batch of the same atoms is recorded when it is seen for the
-    second time.  Every evaluation of a batch gives the same bits, recorded or not.
+    them apart is never repeated.  How a batch of the same atoms is evaluated is kept when it is
+    seen for the second time.  On a CPU every evaluation of a batch gives the same bits, repeated
+    or not.
 
     Args:
         potential: whose parameters and buffers the function reads, where they stand.
-        function: of a batch and of further tensors, to tensors.
+        function: of a batch and of further tensors, to tensors; all where the potential is.
 
     The tensors that a call returns are overwritten by the next.
     """
@@ -59,36 +63,60 @@ class RepeatedBatches:
         self.able = True
         self._compared = False
         self._seen: set[tuple[object, ...]] = set()
-        self._recordings: dict[tuple[object, ...], Recording] = {}
+        self._kept: dict[tuple[object, ...], Repetition] = {}
         self._state: list[tuple[int, bool]] = []
 
     def __call__(self, batch: Batch, *further: Tensor) -> Outputs:
-        """The function of a batch."""
+        """The function of a batch, which is moved to the potential.
+
+        What a batch has for constant is looked at on the CPU: one that lies elsewhere is
+        evaluated as it is.
+        """
         pairs = len(batch.vectors) // 2
-        if not self.able or not 0 < pairs <= _MOST_PAIRS or batch.vectors.device.type != "cpu":
+        if batch.vectors.device.type != "cpu" or not self.takes(pairs):
+            return self.function(self._there(batch), *further)
+        filled = filled_up(batch, rounded_up(pairs), self.potential.cutoff)
+        if not self._compared and filled is not batch:
+            self._forget_if_changed()
+            return self._compare(self._there(batch), self._there(filled), *further)
+        return self.of(_key(filled), self._there(filled), *further)
+
+    def takes(self, pairs: int) -> bool:
+        """Whether batches with so many pairs are repeated."""
+        kind = self.potential.device.type
+        most = _MOST_PAIRS if kind == "cpu" else _MOST_PAIRS_OF_A_DEVICE
+        return self.able and 0 < pairs <= most and is_possible(kind)
+
+    def of(self, key: tuple[object, ...], batch: Batch, *further: Tensor) -> Outputs:
+        """The function of a batch that is filled up already and lies where the potential is.
+
+        Args:
+            key: tells all apart that is constant in a repetition: the number of pairs, atoms,
+                their elements, and which system each belongs to.
+        """
+        if not self.able:
             return self.function(batch, *further)
         self._forget_if_changed()
-        filled = filled_up(batch, _round_up(pairs), self.potential.cutoff)
-        if not self._compared and filled is not batch:
-            return self._compare(batch, filled, *further)
-        key = _key(filled)
-        recording = self._recordings.pop(key, None)
-        if recording is not None:
-            self._recordings[key] = recording  # the latest used comes last
-            return recording(*_inputs(filled), *further)
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._kept[key] = kept  # the latest used comes last
+            return kept(*_inputs(batch), *further)
         if key in self._seen:
-            return self._record(key, filled, *further)
+            return self._keep(key, batch, *further)
         self._seen.add(key)
-        return self.function(filled, *further)
+        return self.function(batch, *further)
+
+    def _there(self, batch: Batch) -> Batch:
+        return batch.to(self.potential.device, len(self.potential.elements))
 
     def _forget_if_changed(self) -> None:
-        """Recordings hold addresses of parameters, and know which of them get a gradient."""
+        """Repetitions hold addresses of parameters, and know which of them get a gradient."""
         state = [(t.data_ptr(), t.requires_grad) for t in _tensors(self.potential)]
         state.append((0, self.potential.training))
         if state != self._state:
             self._state = state
             self._seen.clear()
-            self._recordings.clear()
+            self._kept.clear()
 
     def _compare(self, batch: Batch, filled: Batch, *further: Tensor) -> Outputs:
         """The function of the filled-up batch, if it is that of the batch itself."""
@@ -99,30 +127,36 @@ class RepeatedBatches:
             size = float(one.detach().nan_to_num().abs().max())
             tolerance = _ROUNDINGS * torch.finfo(one.dtype).eps * size
             if not torch.allclose(one, other, rtol=0, atol=tolerance, equal_nan=True):
-                self.able = False
-                _log.debug("no recordings: pairs beyond the cutoff are not without effect")
+                self._give_up("pairs beyond the cutoff are not without effect")
                 return itself
         self._compared = True
         return said
 
-    def _record(self, key: tuple[object, ...], filled: Batch, *further: Tensor) -> Outputs:
-        inputs = _inputs(filled)
+    def _give_up(self, reason: str) -> None:
+        self.able = False
+        if self.potential.device.type == "cpu":
+            _log.debug("no recordings: %s", reason)
+        else:
+            _log.warning("no graphs of the device, each kernel is launched by itself: %s", reason)
+
+    def _keep(self, key: tuple[object, ...], batch: Batch, *further: Tensor) -> Outputs:
+        inputs = _inputs(batch)
 
         def evaluate(*given: Tensor) -> Outputs:
-            return self.function(_with_inputs(filled, given[: len(inputs)]), *given[len(inputs) :])
+            return self.function(_with_inputs(batch, given[: len(inputs)]), *given[len(inputs) :])
 
         try:
-            recording = record(evaluate, *inputs, *further, live=_tensors(self.potential))
+            made = repetition(evaluate, *inputs, *further, live=_tensors(self.potential))
         except BackendError as error:
-            self.able = False
-            _log.debug("no recordings: %s", error)
-            return self.function(filled, *further)
-        self._recordings[key] = recording
-        held = sum(each.nbytes for each in self._recordings.values())
-        while held > _MEMORY:
-            oldest = next(iter(self._recordings))
-            held -= self._recordings.pop(oldest).nbytes
-        return recording.outputs
+            self._give_up(error.reason if isinstance(error, NoGraph) else str(error))
+            return self.function(batch, *further)
+        self._kept[key] = made
+        most = _MEMORY if self.potential.device.type == "cpu" else _MEMORY_OF_A_DEVICE
+        held = sum(each.nbytes for each in self._kept.values())
+        while held > most:
+            oldest = next(iter(self._kept))
+            held -= self._kept.pop(oldest).nbytes
+        return made.outputs
 
 
 class RepeatedPotential:
@@ -149,7 +183,7 @@ class RepeatedPotential:
         request = (forces, stress, tables is not None)
         repeated = self._by_request.get(request)
         if repeated is None:
-            repeated = _repeated(tables or self.potential, forces, stress)
+            repeated = repeated_prediction(tables or self.potential, forces, stress)
             self._by_request[request] = repeated
         energies, atoms, *rest = (
             None if out is None else out.detach().clone() for out in repeated(batch)
@@ -181,7 +215,9 @@ class RepeatedPotential:
         return self._tables
 
 
-def _repeated(potential: Potential, forces: bool, stress: bool) -> RepeatedBatches:
+def repeated_prediction(potential: Potential, forces: bool, stress: bool) -> RepeatedBatches:
+    """Energies, energies of atoms, forces and stresses of batches, repeated where these are."""
+
     def evaluate(batch: Batch) -> Outputs:
         said = potential(batch, forces=forces, stress=stress)
         return said.energies, said.atom_energies, said.forces, said.stresses
@@ -190,6 +226,7 @@ def _repeated(potential: Potential, forces: bool, stress: bool) -> RepeatedBatch
 
 
 def _forces(potential: Potential, batch: Batch) -> np.ndarray:
+    batch = batch.to(potential.device, len(potential.elements))
     forces = potential(batch, forces=True).forces
     assert forces is not None  # asked for
     return forces.cpu().numpy()
@@ -221,11 +258,13 @@ def filled_up(batch: Batch, pairs: int, cutoff: float) -> Batch:
     )
 
 
-def _round_up(pairs: int) -> int:
-    """The next multiple of a power of two: of 8, or of that between 1/64 and 1/32 of the number.
+def rounded_up(pairs: int) -> int:
+    """How many pairs to fill up to: the next multiple of 8, or of a larger power of two.
+
+    That is the one between 1/64 and 1/32 of the number.
 
     Example:
-        >>> [_round_up(n) for n in (5, 100, 460, 1000)]
+        >>> [rounded_up(n) for n in (5, 100, 460, 1000)]
         [8, 104, 464, 1008]
     """
     step = 1 << max((pairs // _FILLED_UP).bit_length() - 1, 3)
@@ -241,11 +280,13 @@ def _key(batch: Batch) -> tuple[object, ...]:
 def _inputs(batch: Batch) -> list[Tensor]:
     """What else there is in a batch."""
     places = [batch.vectors, batch.edge_index, batch.volumes]
-    return [*places, batch.energies, batch.forces, batch.stresses, batch.weights]
+    labels = [batch.energies, batch.forces, batch.stresses, batch.weights]
+    return [*places, *labels, *(batch.topology.varying() if batch.topology else ())]
 
 
 def _with_inputs(batch: Batch, given: Sequence[Tensor]) -> Batch:
-    vectors, edge_index, volumes, energies, forces, stresses, weights = given
+    vectors, edge_index, volumes, energies, forces, stresses, weights, *neighbours = given
+    topology = batch.topology and batch.topology.with_varying(neighbours)
     return replace(
         batch,
         vectors=vectors,
@@ -255,6 +296,7 @@ def _with_inputs(batch: Batch, given: Sequence[Tensor]) -> Batch:
         forces=forces,
         stresses=stresses,
         weights=weights,
+        topology=topology,
     )
 
 

@@ -55,15 +55,14 @@ class PotentialTask:
         return -(-len(self.train) // self.size)
 
     def batches(self, epoch: int, start: int) -> Iterable[Batch | None]:
-        """The batches of an epoch in its own order, from the `start`-th on; where the model is."""
+        """The batches of an epoch in its own order, from the `start`-th on; on the CPU."""
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train)).tolist()
-        device, elements = self.potential.device, len(self.potential.elements)
         for k in range(start, self.num_batches):
             mine = self.processes.share(order[k * self.size : (k + 1) * self.size])
-            yield self.train.batch(mine).to(device, elements) if mine else None
+            yield self.train.batch(mine) if mine else None
 
     def loss(self, batch: Batch, stage: float) -> Loss:
-        """Energies, forces and stress against their labels."""
+        """Energies, forces and stress against their labels; the batch is moved to the model."""
         return self._loss(batch, stage)
 
     def validate(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from schur.engine import triton_check, triton_tuning
+from schur.engine.device_graphs import is_quiet
 from schur.engine.triton_calls import Compiled, Refused
 from schur.engine.triton_source import COMPUTE
 from schur.forms import Program
@@ -81,7 +82,7 @@ def run(
     with _on(device):
         if triton_tuning.wanted() and lengths[0] >= triton_tuning.ROWS:
             compiled = _tuned(compiled, program, values, indices, lengths)
-        if triton_check.wanted() and not _is_capturing():
+        if triton_check.wanted() and not is_quiet():
             name = compiled.module.__name__
             triton_check.checked(program, name, dtype, device, compiled.run)
         return compiled.run(values, indices, lengths)
@@ -89,10 +90,6 @@ def run(
 
 def _on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
-
-
-def _is_capturing() -> bool:
-    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
 
 
 def _model(device: torch.device) -> str:
@@ -129,7 +126,7 @@ def _tuned(
     """The fastest kernels for a program; measured on these tensors where nobody has."""
     dtype, device = values[0].dtype, values[0].device
     key = (program, dtype, _model(device))
-    if key not in _taken and not _is_capturing():
+    if key not in _taken and not is_quiet():
         name = _short(dtype)
         if not triton_tuning.is_measured(program, name, key[2]):
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from schur.engine.device_graphs import is_quiet
+
 # As many programs keep any device of today busy.
 PROGRAMS = 4096
 # A piece has at least so many rows: shorter ones would spend their time on partial sums.
@@ -94,8 +96,8 @@ def _most_rows(start: Int[Tensor, " size_and_one"]) -> int:
     known = _counted.get(start.data_ptr())
     if known is not None and known[0] is start:
         return known[1]
-    if start.is_cuda and torch.cuda.is_current_stream_capturing():
-        return 0  # nothing can be asked while a graph is captured: entries stay as they are
+    if start.device.type != "cpu" and is_quiet():
+        return 0  # entries stay as they are
     most = _asked(start)
     if len(_counted) > 64:
         _counted.clear()
