@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def audit_potential(
     frames = [_atoms(system) for system in systems]
     found = _audited(frames, measure, samples, seed)
     layers = _layers(potential, frames, samples, seed)
-    return Audit(found.group, found.total, found.elements, layers)
+    return replace(found, layers=layers)
 
 
 def _audited(
@@ -141,7 +142,8 @@ def _audited(
         everything += forces
         elements[f"forces, {kind}"] = _compared(forces)
         elements[f"eV/atom, {kind}"] = averaged(energies)
-    return Audit("motions, reflections and permutations", _compared(everything), elements)
+    group, total = "motions, reflections and permutations", _compared(everything)
+    return Audit(group, total, elements, measures="relative; energies in eV/atom")
 
 
 def _compared(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Measured:

@@ -19,6 +19,7 @@ from schur.engine import (
     c_compiler,
     c_lanes,
     c_runtime,
+    c_sums,
     c_text,
     lanes,
     nest,
@@ -39,7 +40,7 @@ _STREAM_BYTES = 1 << 24
 # In lanes rows are written a piece at a time: where they tear cache lines apart, it pays sooner.
 _STREAM_TORN_BYTES = 1 << 22
 # The modules that decide what text a program becomes.
-_EMITTERS = (c_text, c_arithmetic, c_lanes, lanes, nest, schedule_module)
+_EMITTERS = (c_text, c_arithmetic, c_sums, c_lanes, lanes, nest, schedule_module)
 
 
 @lru_cache(maxsize=1)

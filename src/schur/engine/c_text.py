@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from schur.engine.c_arithmetic import sum_text, value_text
 from schur.engine.c_lanes import LanesText
+from schur.engine.c_sums import lanes_sum
 from schur.engine.nest import Entry, Graph, Group, Loop, Node, groups
 from schur.engine.schedule import Pass, schedule
 from schur.forms import Operand, Program
@@ -54,26 +55,33 @@ static inline void store(T *p, V v) {{ memcpy(p, &v, sizeof v); }}
 #else
 #define FENCE __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
-static inline T lanes_sum(V v) {{
-  T s[W]; memcpy(s, &v, sizeof v);
-  for (int h = W / 2; h > 0; h /= 2) for (int k = 0; k < h; ++k) s[k] += s[k + h];
-  return s[0];
-}}
 """
 
-# Vectors that are not full.  The header takes as long to read as a small routine to compile, so
-# only a source that needs it has it.
+# Vectors that are not full.  What one narrower register holds is moved as such: a masked store is
+# not forwarded to the load that follows it, which takes ten times as long where channels are few.
+# The header takes as long to read as a small routine to compile, so only a source that needs it
+# has it.
 PARTS = """\
 #if BYTES == 64 && defined(__GNUC__)
 #include <immintrin.h>
 #define MASK(n) ((1u << (n)) - 1)
 #if WIDTH == 16
-static inline V load_part(const T *p, int n) { return (V)_mm512_maskz_loadu_ps(MASK(n), p); }
-static inline void store_part(T *p, V v, int n) { _mm512_mask_storeu_ps(p, MASK(n), (__m512)v); }
+#define LOAD_MASKED(p, n) (V)_mm512_maskz_loadu_ps(MASK(n), p)
+#define STORE_MASKED(p, v, n) _mm512_mask_storeu_ps(p, MASK(n), (__m512)v)
 #else
-static inline V load_part(const T *p, int n) { return (V)_mm512_maskz_loadu_pd(MASK(n), p); }
-static inline void store_part(T *p, V v, int n) { _mm512_mask_storeu_pd(p, MASK(n), (__m512d)v); }
+#define LOAD_MASKED(p, n) (V)_mm512_maskz_loadu_pd(MASK(n), p)
+#define STORE_MASKED(p, v, n) _mm512_mask_storeu_pd(p, MASK(n), (__m512d)v)
 #endif
+static inline V load_part(const T *p, int n) {
+  if (n * sizeof(T) == 16) return (V)_mm512_zextsi128_si512(_mm_loadu_si128((const void *)p));
+  if (n * sizeof(T) == 32) return (V)_mm512_zextsi256_si512(_mm256_loadu_si256((const void *)p));
+  return LOAD_MASKED(p, n);
+}
+static inline void store_part(T *p, V v, int n) {
+  if (n * sizeof(T) == 16) _mm_storeu_si128((void *)p, _mm512_castsi512_si128((__m512i)v));
+  else if (n * sizeof(T) == 32) _mm256_storeu_si256((void *)p, _mm512_castsi512_si256((__m512i)v));
+  else STORE_MASKED(p, v, n);
+}
 #else
 static inline V load_part(const T *p, int n) { V v = {0}; memcpy(&v, p, n * sizeof(T)); return v; }
 static inline void store_part(T *p, V v, int n) { memcpy(p, &v, n * sizeof(T)); }
@@ -115,7 +123,11 @@ def source(program: Program, dtype: str) -> list[str]:
     texts = ["\n".join(file) for file in files]
     suffix = {"float": "ps", "double": "pd"}[dtype]
     preamble = PREAMBLE.format(dtype=dtype, itemsize=itemsize, suffix=suffix)
-    return [preamble + (PARTS if "_part(" in text else "") + text for text in texts]
+    pieces = {"_part(": PARTS, "lanes_sum(": lanes_sum(itemsize)}
+    return [
+        "".join([preamble, *(piece for word, piece in pieces.items() if word in text), text])
+        for text in texts
+    ]
 
 
 class _PassText:
@@ -242,7 +254,7 @@ class _PassText:
             if operand.name in self.laned:
                 slot, size = self.slots[operand.name], operand.size
                 lines.append(
-                    f"for (int k = 0; k < {size}; ++k) p{slot}[k] += lanes_sum(l{slot}[k]);"
+                    f"for (int k = 0; k < {size}; ++k) p{slot}[k] += lanes_sum(l{slot}[k], W);"
                 )
         return lines
 
@@ -351,7 +363,7 @@ class _GroupText:
                     slot = self.owner.slots[entry.operand]
                     lines.append(f"l{slot}[{self._offset(entry)}] += {value};")
                 else:
-                    lines.append(f"{self._place(entry)} += lanes_sum({value});")
+                    lines.append(f"{self._place(entry)} += lanes_sum({value}, {extent});")
         return [*lines, "}"]
 
     def _body(self, loop: Loop, part: bool) -> list[str]:

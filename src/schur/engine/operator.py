@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._C._functorch import unwrap_if_dead  # pyright: ignore[reportMissingImports]
-from torch.autograd import forward_ad
 
 from schur.engine.asked_for import asked_for
-from schur.engine.tracing import is_traced
+from schur.engine.tracing import is_traced, is_transformed
 from schur.errors import BackendError
 from schur.forms import Program, derivative, linearised
 
@@ -68,7 +67,7 @@ def call(
     """
     if is_traced() or values[0].is_meta:
         return torch.ops.schur.run(list(values), list(indices), key, list(lengths))
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+    if is_transformed():
         return _Transformable.apply(key, list(lengths), len(values), *values, *indices)
     if torch.is_grad_enabled() and any(value.requires_grad for value in values):
         return _Run.apply(key, lengths, len(values), *values, *indices)

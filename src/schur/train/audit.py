@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Audit:
-    """Equivariance errors, each as a share of the size of what was compared.
+    """Equivariance errors, as shares of the size of what was compared unless `measures` differs.
 
     Args:
         group: what was tried, in words.
@@ -45,6 +45,7 @@ class Audit:
         layers: for each layer whose representation is known, in the order of their use, over
             random elements. A layer is charged for what comes in: look for the first that is off.
         unknown: layers whose representation is not known, which were not measured.
+        measures: what the numbers are, in words.
     """
 
     group: str
@@ -52,10 +53,11 @@ class Audit:
     elements: Mapping[str, Measured]
     layers: Mapping[str, Measured] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    measures: str = "relative"
 
     def __str__(self) -> str:
         width = max(map(len, ("random elements", *self.elements, *self.layers)))
-        lines = [f"equivariance error under {self.group}, relative"]
+        lines = [f"equivariance error under {self.group}, {self.measures}"]
         lines += [f"  {'random elements':{width}}  {self.total}"]
         lines += [f"  {name:{width}}  {found}" for name, found in self.elements.items()]
         if self.layers:

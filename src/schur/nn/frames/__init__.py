@@ -8,7 +8,6 @@ from schur.nn.frames.kinds import Kind, kind_of
 from schur.nn.frames.learned import LearnedFrames, VectorNetwork
 from schur.nn.frames.learned_images import LearnedImageFrames
 from schur.nn.frames.minimised import FormVectors, MinimisedFrames, orbit_distance
-from schur.nn.frames.multidimensional_scaling import ScalingFrames, multidimensional_scaling
 from schur.nn.frames.parts import (
     PartwiseEquivariant,
     draw_partition,
@@ -20,6 +19,7 @@ from schur.nn.frames.pose import Frames, Pose
 from schur.nn.frames.principal import PrincipalFrames
 from schur.nn.frames.registration import Registration, radial_features, register
 from schur.nn.frames.report import FrameReport
+from schur.nn.frames.scaling import ScalingFrames, multidimensional_scaling
 from schur.nn.frames.slots import InvariantSlotAttention, slot_frames
 from schur.nn.frames.symmetry import Symmetry
 from schur.nn.frames.weighted import WeightedFrames

@@ -11,8 +11,8 @@ from schur.nn.frames.framing import Framing
 from schur.nn.frames.learned import LearnedFrames
 from schur.nn.frames.learned_images import LearnedImageFrames
 from schur.nn.frames.minimised import MinimisedFrames
-from schur.nn.frames.multidimensional_scaling import ScalingFrames
 from schur.nn.frames.principal import PrincipalFrames
+from schur.nn.frames.scaling import ScalingFrames
 from schur.nn.frames.symmetry import Symmetry
 from schur.nn.frames.weighted import WeightedFrames
 

@@ -50,6 +50,20 @@ class EquivariantMaps(ABC):
         found = [one.dense(rows, columns) for one in self.factorings()]
         return np.array(found).reshape(len(found), rows, columns)
 
+    def classes(
+        self,
+    ) -> tuple[Float[np.ndarray, "classes dimension"], Int[np.ndarray, "rows columns"]]:
+        """Entries at which all maps agree, put together.
+
+        Returns:
+            What the maps hold in each class, and the class of each entry of the matrices.
+        """
+        found = self.matrices()
+        entries = np.ascontiguousarray(found.reshape(len(found), -1).T) + 0.0  # no minus zero
+        keys = entries.view(np.dtype((np.void, entries.dtype.itemsize * len(found)))).reshape(-1)
+        _, first, labels = np.unique(keys, return_index=True, return_inverse=True)
+        return entries[first], labels.reshape(found.shape[1:])
+
     def program(self, channels_in: int, channels_out: int, bias: EquivariantMaps | None) -> Program:
         """out = Σ_d D_d x weight_d (+ Σ_b B_b bias_b); see `linear_program`.
 
@@ -129,6 +143,11 @@ class OrbitMaps(TensorPowerMaps):
         for orbit in range(self.dimension):
             couplings = np.argwhere(orbit == flat.T)
             yield Factoring(above, below, (couplings, np.ones(len(couplings))))
+
+    def classes(
+        self,
+    ) -> tuple[Float[np.ndarray, "classes dimension"], Int[np.ndarray, "rows columns"]]:
+        return np.eye(self.dimension), self.labels.reshape(self.n**self.l, self.n**self.k)
 
     def squares(self) -> Float[np.ndarray, " dimension"]:
         return np.bincount(self.labels.reshape(-1)).astype(np.float64)

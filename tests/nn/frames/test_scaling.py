@@ -41,7 +41,7 @@ def test_order_of_points(monkeypatch: pytest.MonkeyPatch) -> None:
         return float((w - z[:, order]).abs().max())
 
     assert difference() < 1e-9
-    module = import_module("schur.nn.frames.multidimensional_scaling")
+    module = import_module("schur.nn.frames.scaling")
     monkeypatch.setattr(module, "_signs", lambda z: torch.ones_like(z[..., 0, :]))
     assert difference() > 0.1
 
