@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.convolution import Convolution
@@ -18,15 +17,17 @@ from ..nn.edge_sums import collect, spread
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
 from .ecomformer_config import EComFormerConfig
+from .energy_model import EnergyModel, distinct
 
 __all__ = ["AtomAttention", "EComFormer", "EComFormerConfig", "EquivariantUpdate"]
 
 
-class EComFormer(nn.Module):
+class EComFormer(EnergyModel[EComFormerConfig]):
     """Energies of atoms from species and edge vectors.
 
     Scalars of atoms pass layers of attention (`AtomAttention`), which see lengths, and in between
@@ -46,7 +47,6 @@ class EComFormer(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: neighbours of an atom on average; sums are divided by its root.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Yan et al. (2024), section 4.
 
@@ -58,17 +58,8 @@ class EComFormer(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: EComFormerConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: EComFormerConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         self.embedding = nn.Parameter(torch.randn(num_species, config.features))
         self.envelope = PolynomialCutoff(config.cutoff, config.envelope)
         self.radial = RadialBasis(config.cutoff, config.radial)
@@ -81,31 +72,12 @@ class EComFormer(nn.Module):
         self.update = EquivariantUpdate(config.hidden, widths, self.mean_neighbours)
         self.readout = RadialMLP([config.features, *config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species), paired)
-        length = torch.linalg.vector_norm(distinct, dim=1)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        length = torch.linalg.vector_norm(distinct(vectors, graph), dim=1)
         radial, envelope = self.radial(length), self.envelope(length)[:, None]
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[species]
+        features = self.embedding[species.index]
         half = (len(self.layers) + 1) // 2
         for layer in self.layers[:half]:
             features = layer(features, radial, envelope, graph)

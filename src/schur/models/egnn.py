@@ -5,10 +5,8 @@ Satorras, Hoogeboom, Welling, "E(n) Equivariant Graph Neural Networks", ICML 202
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..nn.cutoffs import PolynomialCutoff
@@ -16,13 +14,15 @@ from ..nn.edge_sums import collect, spread
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.second_moment import second_moment_scale
+from ..nn.species import Species
 from ..tensors import Graph
 from .egnn_config import EGNNConfig
+from .energy_model import EnergyModel, distinct
 
 __all__ = ["EGNN", "EGNNConfig", "EGNNLayer"]
 
 
-class EGNN(nn.Module):
+class EGNN(EnergyModel[EGNNConfig]):
     """Energies of atoms from species and edge vectors.
 
     Atoms have features h, at first h⁰ = W_z, and displacements u, at first zero. With the edge
@@ -45,7 +45,6 @@ class EGNN(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Satorras et al. (2021), equations 3 to 6; section 3.3 for edges that are weighted.
 
@@ -57,17 +56,8 @@ class EGNN(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: EGNNConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: EGNNConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         self.embedding = nn.Parameter(torch.randn(num_species, config.features))
         self.envelope = PolynomialCutoff(config.cutoff, config.envelope)
         self.layers = nn.ModuleList(
@@ -76,29 +66,10 @@ class EGNN(nn.Module):
         )
         self.readout = RadialMLP([config.features, config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges n"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å; of any dimension n.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        graph = Graph(edge_index, len(species), paired)
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        envelope = self.envelope(torch.linalg.vector_norm(distinct, dim=1))[:, None]
-        features, places = self.embedding[species], None
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        envelope = self.envelope(torch.linalg.vector_norm(distinct(vectors, graph), dim=1))[:, None]
+        features, places = self.embedding[species.index], None
         for layer in self.layers:
             features, places = layer(features, places, vectors, envelope, graph)
         return self.readout(features)[:, 0]

@@ -6,26 +6,25 @@ representations", ICLR 2024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.frame_maps import OutOfFrames
 from ..nn.radial_mlp import RadialMLP
 from ..nn.separable_layer_norm import SeparableLayerNorm
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.edge_frames import edge_wigner
 from .edge_invariants import EdgeInvariants
+from .energy_model import EnergyModel
 from .equiformer_v2_config import EquiformerV2Config
 from .equiformer_v2_layers import NORM_EPS, Edges, EquiformerBlock, SphereFeedForward
 
 __all__ = ["EquiformerV2", "EquiformerV2Config"]
 
 
-class EquiformerV2(nn.Module):
+class EquiformerV2(EnergyModel[EquiformerV2Config]):
     """Energies of atoms from species and edge vectors.
 
     Features start as W_z and, for each degree, the sum over neighbours of functions of the edge
@@ -52,7 +51,6 @@ class EquiformerV2(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: neighbours of an atom on average, by whose root the first sum is divided.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Liao et al. (2024), section 4 and figure 1.
 
@@ -66,16 +64,9 @@ class EquiformerV2(nn.Module):
     """
 
     def __init__(
-        self,
-        config: EquiformerV2Config,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
+        self, config: EquiformerV2Config, num_species: int, mean_neighbours: float
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+        super().__init__(config, num_species, mean_neighbours)
         rep, scalars = config.hidden_rep, Irreps(config.hidden_rep[:1])
         self.embedding = nn.Parameter(torch.randn(num_species, config.channels))
         self.invariants = EdgeInvariants(
@@ -95,31 +86,14 @@ class EquiformerV2(nn.Module):
         self.norm = SeparableLayerNorm(scalars, NORM_EPS)
         self.readout = SphereFeedForward(scalars, Irreps("1x0e"), config.feed_forward, config.grid)
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to permutation, and to rotation within grid_error.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        graph = Graph(edge_index, len(species), paired)
-        invariants, envelope = self.invariants(vectors, species, graph)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        invariants, envelope = self.invariants(vectors, species.index, graph)
         wigner = edge_wigner(vectors, self.config.lmax)
         edges = Edges(graph, wigner, invariants, envelope)
         degrees = self.first_factors(invariants) * envelope[:, None]
         features = self.first_sum(degrees, wigner, graph)
-        scalars = features[:, : self.config.channels] + self.embedding[species]
+        scalars = features[:, : self.config.channels] + self.embedding[species.index]
         features = torch.cat([scalars, features[:, self.config.channels :]], 1)
         for layer in self.layers:
             features = layer(features, edges)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..reps import Irreps
+from .energy_model_config import EnergyModelConfig, natural_irreps
 
 
-class EquiformerV2Config(BaseModel):
+class EquiformerV2Config(EnergyModelConfig, frozen=True):
     """Shape of an EquiformerV2 model.
 
+    Beside what `EnergyModelConfig` has:
+
     Args:
-        cutoff: Å; edges are shorter.
         layers: number of transformer blocks.
         lmax: highest degree of the features.
         order: orders |m| <= order are kept in the frame of an edge; all of them where it is not
@@ -26,23 +28,15 @@ class EquiformerV2Config(BaseModel):
         feed_forward: the same in the feed-forward networks of atoms.
         grid: degree of the grids on the sphere that functions are applied on, 2 lmax or more. The
             finer, the more exactly is the energy invariant: see `grid_error`.
-        radial: number of Bessel functions.
         type_features: width of the embedding of the two elements of an edge.
         radial_hidden: widths of the networks from an edge's invariants to its factors.
-        envelope: exponent p of the polynomial cutoff.
-        lone_atoms: whether an atom without neighbours has an energy that training happens to give
-            it (`free`), or exactly the reference energy of its element (`reference`); see
-            `Potential`.
 
     Example:
         >>> EquiformerV2Config(lmax=2, order=1, channels=8).hidden_rep
         8x0e+8x1o+8x2e
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     architecture: Literal["equiformer-v2"] = "equiformer-v2"
-    cutoff: float = Field(default=5.0, gt=0)
     layers: int = Field(default=3, ge=1)
     lmax: int = Field(default=3, ge=0)
     order: int | None = Field(default=2, ge=0)
@@ -53,11 +47,8 @@ class EquiformerV2Config(BaseModel):
     hidden: int = Field(default=32, ge=1)
     feed_forward: int = Field(default=48, ge=1)
     grid: int = Field(default=24, ge=0)
-    radial: int = Field(default=8, ge=1)
     type_features: int = Field(default=16, ge=1)
     radial_hidden: tuple[int, ...] = (64,)
-    envelope: int = Field(default=6, ge=2)
-    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_sizes(self) -> EquiformerV2Config:
@@ -70,8 +61,7 @@ class EquiformerV2Config(BaseModel):
     @property
     def hidden_rep(self) -> Irreps:
         """The features that a block passes on; the last one passes on scalars alone."""
-        harmonics = Irreps.spherical_harmonics(self.lmax)
-        return Irreps([(self.channels, ir) for _, ir in harmonics])
+        return natural_irreps(self.lmax, self.channels)
 
     @property
     def frame_order(self) -> int:

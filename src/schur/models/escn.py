@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.edge_frame_convolution import EdgeFrameConvolution
 from ..nn.linear import Linear
 from ..nn.radial_mlp import RadialMLP
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.edge_frames import edge_wigner
 from .edge_invariants import EdgeInvariants
+from .energy_model import EnergyModel
 from .escn_config import ESCNConfig
 from .nequip import gate_for
 
 __all__ = ["ESCN", "ESCNConfig", "ESCNLayer"]
 
 
-class ESCN(nn.Module):
+class ESCN(EnergyModel[ESCNConfig]):
     """Energies of atoms from species and edge vectors.
 
     With h⁰ = W_z and the frame R_ij of each edge, each layer does
@@ -50,7 +51,6 @@ class ESCN(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Passaro and Zitnick (2023), sections 4 and 5.
 
@@ -63,17 +63,8 @@ class ESCN(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: ESCNConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: ESCNConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         rep = scalars = Irreps(config.hidden[:1])
         self.embedding = nn.Parameter(torch.randn(num_species, scalars.dim))
         self.invariants = EdgeInvariants(
@@ -92,28 +83,11 @@ class ESCN(nn.Module):
         self.lmax = max(layer.convolution.lmax for layer in layers)
         self.readout = RadialMLP([rep.dim, *config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        graph = Graph(edge_index, len(species), paired)
-        invariants, envelope = self.invariants(vectors, species, graph)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        invariants, envelope = self.invariants(vectors, species.index, graph)
         wigner = edge_wigner(vectors, self.lmax)
-        features = self.embedding[species]
+        features = self.embedding[species.index]
         for layer in self.layers:
             features = layer(features, species, wigner, invariants, envelope, graph)
         return self.readout(features)[:, 0]
@@ -154,7 +128,7 @@ class ESCNLayer(nn.Module):
     def forward(
         self,
         features: Tensor,
-        species: Tensor,
+        species: Tensor | Species,
         wigner: Tensor,
         invariants: Tensor,
         envelope: Tensor,

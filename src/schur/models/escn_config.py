@@ -4,49 +4,40 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..reps import Irreps
+from .energy_model_config import EnergyModelConfig, natural_irreps
 
 
-class ESCNConfig(BaseModel):
+class ESCNConfig(EnergyModelConfig, frozen=True):
     """Shape of an eSCN model.
 
+    Beside what `EnergyModelConfig` has:
+
     Args:
-        cutoff: Å; edges are shorter.
         layers: number of message passings.
         lmax: highest degree of the features.
         order: orders |m| <= order are mixed in the frame of an edge, the others are left out; all
             of them where it is not given. Fewer orders are as equivariant, and cost less.
         channels: multiplicity of each degree.
-        radial: number of Bessel functions.
         type_features: width of the embedding of the two elements of an edge.
         radial_hidden: widths of the network from an edge's invariants to its factors.
-        envelope: exponent p of the polynomial cutoff.
         readout: widths of the hidden layers of the readout; none for a linear one.
-        lone_atoms: whether an atom without neighbours has an energy that training happens to give
-            it (`free`), or exactly the reference energy of its element (`reference`); see
-            `Potential`.
 
     Example:
         >>> ESCNConfig(lmax=2, channels=8).hidden
         8x0e+8x1o+8x2e
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     architecture: Literal["escn"] = "escn"
-    cutoff: float = Field(default=5.0, gt=0)
     layers: int = Field(default=3, ge=1)
     lmax: int = Field(default=3, ge=0)
     order: int | None = Field(default=2, ge=0)
     channels: int = Field(default=48, ge=1)
-    radial: int = Field(default=8, ge=1)
     type_features: int = Field(default=16, ge=1)
     radial_hidden: tuple[int, ...] = (64,)
-    envelope: int = Field(default=6, ge=2)
     readout: tuple[int, ...] = ()
-    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_order(self) -> ESCNConfig:
@@ -57,8 +48,7 @@ class ESCNConfig(BaseModel):
     @property
     def hidden(self) -> Irreps:
         """The features that a layer passes on; the last one passes on scalars alone."""
-        harmonics = Irreps.spherical_harmonics(self.lmax)
-        return Irreps([(self.channels, ir) for _, ir in harmonics])
+        return natural_irreps(self.lmax, self.channels)
 
     def describe(self) -> str:
         """The shape in a few words.

@@ -6,8 +6,6 @@ Equivariant GNN for Materials Modeling", ICML 2023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor, nn
@@ -21,7 +19,9 @@ from ..nn.frames import PrincipalFrames
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.second_moment import second_moment_scale
+from ..nn.species import Species
 from ..tensors import Graph
+from .energy_model import EnergyModel, distinct
 from .faenet_config import FAENetConfig
 
 __all__ = ["FAENet", "FAENetConfig", "Interaction"]
@@ -36,7 +36,7 @@ _STEP = -0x61C8864680B583EB
 _MIXING = ((-0x40A7B892E31B1A47, 30), (-0x6B2FB644ECCEEE15, 27))
 
 
-class FAENet(nn.Module):
+class FAENet(EnergyModel[FAENetConfig]):
     """Energies of atoms from species and edge vectors.
 
     What hangs together by edges is a system, whose frames are the eigenvectors of
@@ -68,7 +68,6 @@ class FAENet(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Duval et al. (2023), sections 3.2 (frames, one at random) and 4 (the network). There
     messages are normalised over the graph, and the energy is a weighted sum over atoms.
@@ -81,17 +80,8 @@ class FAENet(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: FAENetConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: FAENetConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         width = config.features
         self.embedding = nn.Parameter(torch.randn(num_species, width))
         self.envelope = PolynomialCutoff(config.cutoff, config.envelope)
@@ -104,39 +94,21 @@ class FAENet(nn.Module):
         )
         self.readout = RadialMLP([width, config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-            NumberError: principal axes that are not unique, unless ties are accepted.
-        """
-        halves = 2 if paired else 1
-        distinct = vectors[: len(vectors) // halves]
-        length = torch.linalg.vector_norm(distinct, dim=1)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        halves = 1 if graph.pairs is None else 2
+        length = torch.linalg.vector_norm(distinct(vectors, graph), dim=1)
         envelope = self.envelope(length)
-        turned = self._in_frames(vectors, envelope, edge_index, len(species))
-        frames, atoms = len(turned), len(species)
-        graph = Graph(_copies(edge_index, frames, atoms, halves), frames * atoms, paired)
+        turned = self._in_frames(vectors, envelope, graph.edge_index, graph.num_nodes)
+        frames, atoms = len(turned), graph.num_nodes
+        copies = _copies(graph.edge_index, frames, atoms, halves)
+        graph = Graph(copies, frames * atoms, paired=halves == 2)
         unit = turned / length.repeat(halves)[:, None]
         radial = (self.radial(length) * envelope[:, None]).repeat(halves, 1)
         inputs = torch.cat([torch.ones_like(unit[..., :1]), unit], 2)[..., None] * radial[:, None]
         edges = self.geometry(_by_halves(inputs.flatten(2), halves))
         factor = envelope.repeat(frames)[:, None]
-        features = self.embedding[species].repeat(frames, 1)
+        features = self.embedding[species.index].repeat(frames, 1)
         for interaction in self.interactions:
             features = interaction(features, edges, factor, graph)
         return self.readout(features)[:, 0].unflatten(0, (frames, atoms)).mean(0)

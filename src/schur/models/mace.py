@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..errors import RepresentationError, ShapeError
@@ -20,6 +19,7 @@ from ..nn.species import Species
 from ..reps import Irrep, Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .energy_model import EnergyModel, distinct
 from .mace_config import MACEConfig
 from .mace_layers import MACELayer, RadialEmbedding, ScalarReadout, TabulatedEmbedding
 from .tabulated import weight_networks, with_children, with_weights
@@ -28,7 +28,7 @@ from .zbl import ZBL
 __all__ = ["MACE", "MACEConfig"]
 
 
-class MACE(nn.Module):
+class MACE(EnergyModel[MACEConfig]):
     """Energies of atoms from species and edge vectors.
 
     With h⁰ = W_z, edge vectors r_ij and Y the spherical harmonics, each layer t does
@@ -68,8 +68,6 @@ class MACE(nn.Module):
         torch.Size([2])
     """
 
-    takes_topology = True
-
     def __init__(
         self,
         config: MACEConfig,
@@ -77,10 +75,7 @@ class MACE(nn.Module):
         mean_neighbours: float,
         numbers: Sequence[int] | None = None,
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+        super().__init__(config, num_species, mean_neighbours)
         hidden = Irreps(config.hidden)
         channels = hidden_channels(hidden)
         scalars = Irreps(f"{channels}x0e")
@@ -106,31 +101,11 @@ class MACE(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.readouts = nn.ModuleList(readouts)
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"] | Species,
-        edge_index: Int[Tensor, "2 edges"] | Graph,
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers; or a graph, whose `paired` counts.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        which = species.index if isinstance(species, Species) else species
-        graph = Graph.of(edge_index, len(which), paired)
-        distinct = vectors if graph.pairs is None else vectors[: len(vectors) // 2]
-        all_ends = graph.edge_index if isinstance(edge_index, Graph) else edge_index
-        ends = all_ends[:, : len(distinct)]
-        length = torch.linalg.vector_norm(distinct, dim=1)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        which = species.index
+        length = torch.linalg.vector_norm(distinct(vectors, graph), dim=1)
+        ends = graph.edge_index[:, : len(length)]
         radial, envelope = self.radial(length, which, ends)
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
         features = self.embedding[which]

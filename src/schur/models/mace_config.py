@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .energy_model_config import EnergyModelConfig
 
 Interaction = Literal["simple", "residual", "density", "density-residual"]
 
 
-class MACEConfig(BaseModel):
+class MACEConfig(EnergyModelConfig, frozen=True):
     """Shape of a MACE model.
 
     The interactions are those of mace-torch: `simple` is RealAgnosticInteractionBlock,
     `residual` RealAgnosticResidualInteractionBlock, and `density` and `density-residual` their
     variants that divide a message by a learned density of neighbours.
 
+    Beside what `EnergyModelConfig` has:
+
     Args:
-        cutoff: Å; edges are shorter.
         hidden: irreps of the features that a layer passes on, all of one multiplicity; the last
             layer passes on the scalars alone.
         edge_lmax: highest degree of the spherical harmonics of an edge.
         correlation: how many neighbours one message couples (body order less one); one number, or
             one for each layer.
         layers: number of message passings.
-        radial: number of radial basis functions.
         radial_hidden: widths of the network from radial basis to weights.
-        envelope: exponent p of the polynomial cutoff.
         readout: hidden scalars of the last readout; 0 for a linear one.
         interaction, first_interaction: kind of the layers, and of the first one.
         distance_transform: what the radial basis reads: the distance, or its Agnesi or soft
@@ -36,20 +37,13 @@ class MACEConfig(BaseModel):
         readouts: whether all layers have a readout, or the last alone.
         sent, sent_first: irreps of what neighbours send, all of one multiplicity, in later layers
             and in the first; by default those of the features (`edge_irreps` of mace-torch).
-        lone_atoms: whether an atom without neighbours has an energy that training happens to give
-            it (`free`), or exactly the reference energy of its element (`reference`); see
-            `Potential`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     architecture: Literal["mace"] = "mace"
-    cutoff: float = Field(default=5.0, gt=0)
     hidden: str = "64x0e + 64x1o"
     edge_lmax: int = Field(default=3, ge=0)
     correlation: int | tuple[int, ...] = 3
     layers: int = Field(default=2, ge=1)
-    radial: int = Field(default=8, ge=1)
     radial_hidden: tuple[int, ...] = (64, 32)
     envelope: int = Field(default=5, ge=2)
     readout: int = Field(default=16, ge=0)
@@ -61,7 +55,6 @@ class MACEConfig(BaseModel):
     readouts: Literal["all", "last"] = "all"
     sent: str | None = None
     sent_first: str | None = None
-    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_correlation(self) -> MACEConfig:

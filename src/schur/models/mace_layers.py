@@ -117,7 +117,7 @@ class MACELayer(nn.Module):
     def forward(
         self,
         features: Tensor,
-        species: Tensor | Species,
+        species: Species,
         harmonics: Tensor,
         radial: Tensor | SplinePlace,
         envelope: Tensor | None,

@@ -11,7 +11,6 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.convolution import Convolution
@@ -25,13 +24,14 @@ from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .energy_model import EnergyModel, distinct
 from .nequip_config import NequIPConfig
 from .tabulated import weight_networks, with_children, with_weights
 
 __all__ = ["NequIP", "NequIPConfig", "NequIPLayer"]
 
 
-class NequIP(nn.Module):
+class NequIP(EnergyModel[NequIPConfig]):
     """Energies of atoms from species and edge vectors.
 
     With h⁰ = W_z, edge vectors r_ij and Y the spherical harmonics, each layer does
@@ -47,7 +47,6 @@ class NequIP(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Batzner et al. (2022), figure 1 and equations 5 to 9.
 
@@ -60,19 +59,8 @@ class NequIP(nn.Module):
         torch.Size([2])
     """
 
-    takes_topology = True
-
-    def __init__(
-        self,
-        config: NequIPConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: NequIPConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         hidden = config.hidden
         scalars = Irreps(hidden[:1])
         rep = Irreps(f"{config.type_features or scalars[0].mul}x0e")
@@ -91,31 +79,11 @@ class NequIP(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.readout = RadialMLP([rep.dim, *config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"] | Species,
-        edge_index: Int[Tensor, "2 edges"] | Graph,
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers; or a graph, whose `paired` counts.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        which = species.index if isinstance(species, Species) else species
-        graph = Graph.of(edge_index, len(which), paired)
-        distinct = vectors if graph.pairs is None else vectors[: len(vectors) // 2]
-        radial = self.radial(torch.linalg.vector_norm(distinct, dim=1))
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        radial = self.radial(torch.linalg.vector_norm(distinct(vectors, graph), dim=1))
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[which]
+        features = self.embedding[species.index]
         for layer in self.layers:
             features = layer(features, species, harmonics, radial, graph)
         return self.readout(features)[:, 0]
@@ -171,7 +139,7 @@ class NequIPLayer(nn.Module):
     def forward(
         self,
         features: Tensor,
-        species: Tensor | Species,
+        species: Species,
         harmonics: Tensor,
         radial: Tensor | SplinePlace,
         graph: Graph,

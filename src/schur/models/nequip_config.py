@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..reps import Irrep, Irreps
+from .energy_model_config import EnergyModelConfig
 
 
-class NequIPConfig(BaseModel):
+class NequIPConfig(EnergyModelConfig, frozen=True):
     """Shape of a NequIP model.
 
+    Beside what `EnergyModelConfig` has:
+
     Args:
-        cutoff: Å; edges are shorter.
         layers: number of interaction blocks.
         lmax: highest degree of features and of the spherical harmonics of an edge.
         parity: whether features have both parities of each degree, or the natural one alone, which
             is that of the spherical harmonics.
         features: multiplicity of each irrep; one number, or one for each degree from 0 to lmax.
         type_features: width of the embedding of elements; that of the scalars if not given.
-        radial: number of Bessel functions.
         radial_trainable: whether their frequencies are parameters.
         radial_hidden: widths of the network from Bessel functions to weights.
-        envelope: exponent p of the polynomial cutoff.
         readout: widths of the hidden layers of the readout; none for a linear one.
-        lone_atoms: whether an atom without neighbours has an energy that training happens to give
-            it (`free`), or exactly the reference energy of its element (`reference`); see
-            `Potential`.
 
     Example:
         >>> NequIPConfig(lmax=1, features=(8, 4)).hidden
@@ -36,21 +33,15 @@ class NequIPConfig(BaseModel):
         8x0e+8x1o
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     architecture: Literal["nequip"] = "nequip"
-    cutoff: float = Field(default=5.0, gt=0)
     layers: int = Field(default=4, ge=1)
     lmax: int = Field(default=1, ge=0)
     parity: bool = True
     features: int | tuple[int, ...] = 32
     type_features: int | None = Field(default=None, ge=1)
-    radial: int = Field(default=8, ge=1)
     radial_trainable: bool = False
     radial_hidden: tuple[int, ...] = (128,)
-    envelope: int = Field(default=6, ge=2)
     readout: tuple[int, ...] = ()
-    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_features(self) -> NequIPConfig:

@@ -6,10 +6,7 @@ through Weight-Sharing in Position-Orientation Space", ICLR 2024.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..engine import Sorted
@@ -17,14 +14,16 @@ from ..nn.cutoffs import PolynomialCutoff
 from ..nn.position_orientation import icosahedral_directions
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.species import Species
 from ..tensors import Graph
+from .energy_model import EnergyModel
 from .ponita_config import PONITAConfig
 from .ponita_layers import KernelBasis, PONITALayer, Way
 
 __all__ = ["PONITA", "PONITAConfig"]
 
 
-class PONITA(nn.Module):
+class PONITA(EnergyModel[PONITAConfig]):
     """Energies of atoms from species and edge vectors.
 
     Features f(i, o) live at atoms and at directions o of a fixed grid; at first f = W_z for all o.
@@ -49,7 +48,6 @@ class PONITA(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Bekkers et al. (2024), equations 9 to 12 and figure 2.
 
@@ -61,17 +59,8 @@ class PONITA(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: PONITAConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: PONITAConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         directions, weights = icosahedral_directions(config.frequency)
         self._weights = tuple(float(w) for w in weights)
         self.embedding = nn.Parameter(torch.randn(num_species, config.features))
@@ -84,35 +73,18 @@ class PONITA(nn.Module):
         )
         self.readout = RadialMLP([config.features, config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to permutation, and to rotations as the grid is.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; kernels
-                of one direction are then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        graph = Graph(edge_index, len(species), paired)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
         ways = [Way(graph.senders, graph.receivers)]
-        if paired and self.config.kernel != "joint":
+        if graph.pairs is not None and self.config.kernel != "joint":
             # Turned round, an edge has the kernels of the opposite directions, which are there too.
             vectors = vectors[: len(vectors) // 2]
-            one, other = (Sorted(ends, len(species)) for ends in edge_index[:, : len(vectors)])
+            ends = graph.edge_index[:, : len(vectors)]
+            one, other = (Sorted(end, graph.num_nodes) for end in ends)
             ways = [Way(one, other), Way(other, one, reverse=True)]
         radial = self.radial(torch.linalg.vector_norm(vectors, dim=1))
         basis = self.kernels(vectors, radial)
-        features = self.embedding[species][:, None].expand(-1, len(self._weights), -1)
+        features = self.embedding[species.index][:, None].expand(-1, len(self._weights), -1)
         for layer in self.layers:
             features = layer(features, basis, ways)
         by_direction = self.readout(features)[..., 0]

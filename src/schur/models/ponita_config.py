@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .energy_model_config import EnergyModelConfig
 
 
-class PONITAConfig(BaseModel):
+class PONITAConfig(EnergyModelConfig, frozen=True):
     """Shape of a PONITA model.
 
+    Beside what `EnergyModelConfig` has:
+
     Args:
-        cutoff: Å; edges are shorter.
         layers: number of convolutions.
         features: channels at each atom and direction.
         frequency: of the grid of 10 frequency² + 2 directions (12, 42, 92, …), see
@@ -21,30 +24,19 @@ class PONITAConfig(BaseModel):
             of an edge and two (`joint`, as many times more work as there are directions).
         handed: whether a joint kernel reads the determinant, so that mirror images differ.
         degree: highest degree of Legendre polynomials in the kernels.
-        radial: number of radial basis functions.
         kernel_hidden: widths of the network from invariants to the basis of the kernels.
-        envelope: exponent p of the polynomial cutoff.
         readout: hidden scalars of the readout.
-        lone_atoms: whether an atom without neighbours has an energy that training happens to give
-            it (`free`), or exactly the reference energy of its element (`reference`); see
-            `Potential`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     architecture: Literal["ponita"] = "ponita"
-    cutoff: float = Field(default=5.0, gt=0)
     layers: int = Field(default=3, ge=1)
     features: int = Field(default=32, ge=1)
     frequency: int = Field(default=1, ge=1)
     kernel: Literal["separable", "joint"] = "separable"
     handed: bool = False
     degree: int = Field(default=2, ge=1)
-    radial: int = Field(default=8, ge=1)
     kernel_hidden: tuple[int, ...] = (32,)
-    envelope: int = Field(default=6, ge=2)
     readout: int = Field(default=32, ge=1)
-    lone_atoms: Literal["free", "reference"] = "free"
 
     @model_validator(mode="after")
     def _check_handed(self) -> PONITAConfig:

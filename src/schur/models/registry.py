@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import DataError
 from .ecomformer import EComFormer, EComFormerConfig
 from .egnn import EGNN, EGNNConfig
+from .energy_model import EnergyModel
 from .equiformer_v2 import EquiformerV2, EquiformerV2Config
 from .escn import ESCN, ESCNConfig
 from .faenet import FAENet, FAENetConfig
@@ -37,7 +38,7 @@ ModelConfig = Annotated[
 ]
 """The shape of a model of any architecture; its field `architecture` says of which."""
 
-ARCHITECTURES: Mapping[str, type[nn.Module]] = {
+ARCHITECTURES: Mapping[str, type[EnergyModel[Any]]] = {
     "mace": MACE,
     "nequip": NequIP,
     "egnn": EGNN,
@@ -50,7 +51,7 @@ ARCHITECTURES: Mapping[str, type[nn.Module]] = {
     "ponita": PONITA,
     "faenet": FAENet,
 }
-"""Name -> class, built from (config, num_species, mean_neighbours, numbers)."""
+"""Name -> class, built from (config, num_species, mean_neighbours)."""
 
 _ADAPTER: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 
@@ -72,7 +73,8 @@ def build_model(
         'NequIP'
     """
     kind: Any = ARCHITECTURES[config.architecture]
-    return kind(config, num_species, mean_neighbours, numbers)
+    elements = {"numbers": numbers} if config.needs_elements else {}
+    return kind(config, num_species, mean_neighbours, **elements)
 
 
 def parse_config(settings: Mapping[str, Any]) -> ModelConfig:

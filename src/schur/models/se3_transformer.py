@@ -6,10 +6,7 @@ networks", NeurIPS 2020.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.cutoffs import PolynomialCutoff
@@ -17,16 +14,18 @@ from ..nn.kernel_attention import KernelAttention
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .energy_model import EnergyModel, distinct
 from .se3_transformer_config import SE3TransformerConfig
 from .tensor_field_network import PointNonlinearity
 
 __all__ = ["SE3Transformer", "SE3TransformerConfig", "SE3TransformerLayer"]
 
 
-class SE3Transformer(nn.Module):
+class SE3Transformer(EnergyModel[SE3TransformerConfig]):
     """Energies of atoms from species and edge vectors.
 
     With h⁰ = W_z, edge vectors r_ij and Y the spherical harmonics, each layer does
@@ -48,7 +47,6 @@ class SE3Transformer(nn.Module):
         num_species: how many elements there are.
         mean_neighbours: how many neighbours an atom has on average; attention needs no such
             number, files do.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Fuchs et al. (2020), section 3.
 
@@ -62,16 +60,9 @@ class SE3Transformer(nn.Module):
     """
 
     def __init__(
-        self,
-        config: SE3TransformerConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
+        self, config: SE3TransformerConfig, num_species: int, mean_neighbours: float
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+        super().__init__(config, num_species, mean_neighbours)
         rep = scalars = Irreps(config.hidden[:1])
         self.embedding = nn.Parameter(torch.randn(num_species, scalars.dim))
         self.envelope = PolynomialCutoff(config.cutoff, config.envelope)
@@ -85,32 +76,13 @@ class SE3Transformer(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.readout = RadialMLP([rep.dim, *config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species), paired)
-        length = torch.linalg.vector_norm(distinct, dim=1)
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        length = torch.linalg.vector_norm(distinct(vectors, graph), dim=1)
         radial, envelope = self.radial(length), self.envelope(length)
-        envelope = envelope.repeat(2) if paired else envelope
+        envelope = envelope.repeat(2) if graph.pairs is not None else envelope
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[species]
+        features = self.embedding[species.index]
         for layer in self.layers:
             features = layer(features, harmonics, radial, envelope, graph)
         return self.readout(features)[:, 0]

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.activation import Activation
@@ -21,9 +20,11 @@ from ..nn.norm_activation import NormActivation
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.radial_spline import RadialSpline, SplineKnots, SplinePlace
+from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .energy_model import EnergyModel, distinct
 from .tabulated import weight_networks, with_children, with_weights
 from .tensor_field_network_config import TensorFieldNetworkConfig
 
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 
-class TensorFieldNetwork(nn.Module):
+class TensorFieldNetwork(EnergyModel[TensorFieldNetworkConfig]):
     """Energies of atoms from species and edge vectors.
 
     With h⁰ = W_z, edge vectors r_ij and Y the spherical harmonics, each layer does
@@ -54,7 +55,6 @@ class TensorFieldNetwork(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Thomas et al. (2018), section 4.
 
@@ -68,16 +68,9 @@ class TensorFieldNetwork(nn.Module):
     """
 
     def __init__(
-        self,
-        config: TensorFieldNetworkConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
+        self, config: TensorFieldNetworkConfig, num_species: int, mean_neighbours: float
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+        super().__init__(config, num_species, mean_neighbours)
         rep = scalars = Irreps(config.hidden[:1])
         self.embedding = nn.Parameter(torch.randn(num_species, scalars.dim))
         envelope = PolynomialCutoff(config.cutoff, config.envelope)
@@ -91,30 +84,11 @@ class TensorFieldNetwork(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.readout = RadialMLP([rep.dim, *config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species), paired)
-        radial = self.radial(torch.linalg.vector_norm(distinct, dim=1))
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        radial = self.radial(torch.linalg.vector_norm(distinct(vectors, graph), dim=1))
         harmonics = spherical_harmonics(self.edge, vectors, True, "component")
-        features = self.embedding[species]
+        features = self.embedding[species.index]
         for layer in self.layers:
             features = layer(features, harmonics, radial, graph)
         return self.readout(features)[:, 0]

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..nn.cutoffs import PolynomialCutoff
@@ -18,8 +17,10 @@ from ..nn.layer_norm import LayerNorm
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.radial_spline import RadialSpline, SplineKnots
+from ..nn.species import Species
 from ..tensors import Graph
 from ..tensors.harmonics import spherical_harmonics
+from .energy_model import EnergyModel, distinct
 from .tabulated import weight_networks, with_children, with_weights
 from .tensornet_config import TensorNetConfig
 from .tensornet_layers import MatrixEmbedding, MatrixInteraction, norms
@@ -27,7 +28,7 @@ from .tensornet_layers import MatrixEmbedding, MatrixInteraction, norms
 __all__ = ["TensorNet", "TensorNetConfig"]
 
 
-class TensorNet(nn.Module):
+class TensorNet(EnergyModel[TensorNetConfig]):
     """Energies of atoms from species and edge vectors.
 
     An atom has matrices X = I + A + S: a multiple of the identity, an antisymmetric and a
@@ -58,7 +59,6 @@ class TensorNet(nn.Module):
         config: shape of the model.
         num_species: how many elements there are.
         mean_neighbours: λ.
-        numbers: atomic number of each species; this architecture does not depend on them.
 
     Source: Simeon and De Fabritiis (2023), equations 7 to 11 and section 3.2.  There radial
     functions have biases and a cosine cutoff; here they have neither and vanish with three
@@ -72,17 +72,8 @@ class TensorNet(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(
-        self,
-        config: TensorNetConfig,
-        num_species: int,
-        mean_neighbours: float,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.config = config
-        self.num_species = num_species
-        self.mean_neighbours = float(mean_neighbours)
+    def __init__(self, config: TensorNetConfig, num_species: int, mean_neighbours: float) -> None:
+        super().__init__(config, num_species, mean_neighbours)
         envelope = PolynomialCutoff(config.cutoff, config.envelope)
         self.radial = RadialBasis(config.cutoff, config.radial, envelope=envelope)
         self.embedding = MatrixEmbedding(config, num_species, self.mean_neighbours)
@@ -92,30 +83,11 @@ class TensorNet(nn.Module):
         self.norm = LayerNorm(f"{3 * config.features}x0e")
         self.readout = RadialMLP([3 * config.features, config.readout, 1])
 
-    def forward(
-        self,
-        vectors: Float[Tensor, "edges 3"],
-        species: Int[Tensor, " atoms"],
-        edge_index: Int[Tensor, "2 edges"],
-        paired: bool = False,
-    ) -> Float[Tensor, " atoms"]:
-        """One number for each atom; invariant to rotation, inversion and permutation.
-
-        Args:
-            vectors: r_receiver - r_sender, Å.
-            species: index of each atom's element.
-            edge_index: senders and receivers.
-            paired: the second half of the edges is the first half reversed, in its order; what
-                depends on distances alone is then computed once for both.
-
-        Raises:
-            ShapeError: edges said to be paired that are not.
-        """
-        distinct = vectors[: len(vectors) // 2] if paired else vectors
-        graph = Graph(edge_index, len(species), paired)
-        radial = self.radial(torch.linalg.vector_norm(distinct, dim=1))
+    def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
+        """See `EnergyModel.forward`."""
+        radial = self.radial(torch.linalg.vector_norm(distinct(vectors, graph), dim=1))
         harmonics = spherical_harmonics("0e + 1o + 2e", vectors, True, "norm")
-        matrices = self.embedding(species, harmonics, radial, graph)
+        matrices = self.embedding(species.index, harmonics, radial, graph)
         for layer in self.layers:
             matrices = layer(matrices, radial, graph)
         parts = norms(matrices, (1, 3, 5))
