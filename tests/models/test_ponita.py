@@ -15,6 +15,7 @@ from schur.forms import cost
 from schur.harmonics import harmonic_values
 from schur.models.ponita import PONITA, PONITAConfig
 from schur.models.ponita_layers import Way, _convolution_program
+from schur.nn.chance import drawn_rotation
 from schur.nn.position_orientation import icosahedral_directions, pair_invariants
 from schur.tensors import Graph
 from schur.testing import random_orthogonal
@@ -139,7 +140,7 @@ def test_a_grid_of_nothing_is_refused() -> None:
 def model_of(**settings: object) -> PONITA:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return PONITA(CONFIG.model_copy(update=settings), 2, NEIGHBOURS).double()
+        return PONITA(CONFIG.model_copy(update=settings), 2, NEIGHBOURS).double().eval()
 
 
 def cloud(atoms: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -286,3 +287,37 @@ def error_after_training(directions: bool) -> float:
 
 def test_directions_learn_of_angles_what_distances_cannot() -> None:
     assert error_after_training(True) < 0.4 < 0.9 < error_after_training(False)
+
+
+# --- training turns the grid ----------------------------------------------------------------------
+
+
+def test_training_turns_the_grid_anew_in_each_step_and_evaluation_does_not() -> None:
+    model, (vectors, species, edges) = model_of(), cloud()
+    weight = next(model.readout.parameters())
+    with torch.no_grad():
+        exact = model.eval()(vectors, species, edges)
+        model.train()
+        first = model(vectors, species, edges)
+        R = drawn_rotation(weight)
+        assert (first == model.eval()(vectors @ R, species, edges)).all()
+        assert (first == model.train()(vectors, species, edges)).all()
+        assert (first - exact).abs().max() > 1e-3 * exact.abs().max()
+        weight.add_(1e-6)
+        assert (drawn_rotation(weight) - R).abs().max() > 0.1
+        still = model_of(turning=False).train()
+        assert (still(vectors, species, edges) == exact).all()
+
+
+def test_drawn_rotations_are_uniform() -> None:
+    """Means of the powers of the trace, which are 0, 1, 1, 3 by the characters of SO(3)."""
+    weight, count, traces = torch.zeros(4, dtype=torch.float64), 4000, []
+    for _ in range(count):
+        weight.add_(1e-3)
+        R = drawn_rotation(weight)
+        traces.append(R.trace())
+        assert (R @ R.T - torch.eye(3)).abs().max() < 16 * EPS
+    trace = torch.stack(traces)
+    # Variances of the powers are the means of their squares less the squares of their means.
+    for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 1, 14), (4, 3, 82)):
+        assert abs(float((trace**power).mean()) - mean) < 5 * (variance / count) ** 0.5

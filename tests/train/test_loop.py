@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,28 @@ def test_time_limit_ends_the_run_and_the_schedule() -> None:
     assert outcome.reason == "time limit" and 0.5 <= outcome.seconds < 5.0
     assert outcome.rows[-1]["rate"] < 0.2 * config.learning_rate
     assert outcome.rows[-1]["score"] < 0.5
+
+
+def test_time_limit_in_seconds_of_the_processor() -> None:
+    """A machine that gives the process little of its time does not shorten the run."""
+
+    class Waiting(Silent):
+        def step(self, progress: float) -> None:
+            time.sleep(0.005)
+
+    seconds = {}
+    for clock in ("wall", "processor"):
+        model = Cubic()
+        config = settings(epochs=10**6, time_limit=0.2, clock=clock)
+        begin, used = time.monotonic(), time.process_time()
+        task = PolynomialTask(model, config)
+        outcome = Trainer(model, task, config, reporter=Waiting()).run()
+        wall, processor = time.monotonic() - begin, time.process_time() - used
+        seconds[clock] = outcome.seconds, wall, processor
+    told, wall, processor = seconds["wall"]
+    assert 0.2 <= told <= wall and processor < 0.8 * wall
+    told, wall, processor = seconds["processor"]
+    assert 0.2 <= told <= processor + 1e-3 and processor < 0.8 * wall
 
 
 def test_early_stop() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..engine import recording
 from ..errors import NumberError
+from ..nn.chance import drawn_integers
 from ..nn.connected import first_connected
 from ..nn.cutoffs import PolynomialCutoff
 from ..nn.edge_sums import convolve, spread
@@ -30,10 +31,6 @@ __all__ = ["FAENet", "FAENetConfig", "Interaction"]
 _TIE = 1e-5
 # Moments below so many roundings of the largest are zero: no atom lies off the other axes.
 _EMPTY = 64
-# Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014): step and factors of
-# splitmix64, as signed numbers.
-_STEP = -0x61C8864680B583EB
-_MIXING = ((-0x40A7B892E31B1A47, 30), (-0x6B2FB644ECCEEE15, 27))
 
 
 class FAENet(EnergyModel[FAENetConfig]):
@@ -139,16 +136,9 @@ class FAENet(EnergyModel[FAENetConfig]):
         return (vectors[:, :, None] * chosen).sum(2)
 
     def _drawn(self, first: Bool[Tensor, " atoms"]) -> Int64[Tensor, " atoms"]:
-        """A frame for each system, as good as random: a hash of parameters, which training changes.
-
-        That needs no generator and no state, so that a run which was stopped goes on as it would
-        have, and every evaluation of a step takes the same frames.
-        """
-        weight = next(self.readout.parameters()).detach()
-        key = weight.double().sum().view(torch.int64) + _STEP * first.cumsum(0)
-        for factor, shift in _MIXING:
-            key = (key ^ (key >> shift)) * factor
-        return (key >> 40) % len(self.frames.signs)
+        """A frame for each system, the same in every evaluation within a step of training."""
+        weight = next(self.readout.parameters())
+        return drawn_integers(weight, first.cumsum(0)) % len(self.frames.signs)
 
 
 class Interaction(nn.Module):

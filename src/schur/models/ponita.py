@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import Sorted
+from ..nn.chance import drawn_rotation
 from ..nn.cutoffs import PolynomialCutoff
 from ..nn.position_orientation import icosahedral_directions
 from ..nn.radial_basis import RadialBasis
@@ -75,6 +76,8 @@ class PONITA(EnergyModel[PONITAConfig]):
 
     def atom_energies(self, vectors: Tensor, species: Species, graph: Graph) -> Tensor:
         """See `EnergyModel.forward`."""
+        if self.training and self.config.turning:
+            vectors = vectors @ drawn_rotation(next(self.readout.parameters())).to(vectors)
         ways = [Way(graph.senders, graph.receivers)]
         if graph.pairs is not None and self.config.kernel != "joint":
             # Turned round, an edge has the kernels of the opposite directions, which are there too.

@@ -17,7 +17,10 @@ class TrainingConfig(BaseModel):
 
     Args:
         epochs: passes over the training set.
-        time_limit: seconds of wall time, or None.
+        time_limit: seconds, or None.
+        clock: which seconds those are, and those of the history: of wall time, or of the
+            processor, summed over the threads of the process, for runs that are compared on a
+            machine that others use too.
         batch_size: samples a step.
         learning_rate: peak of the schedule.
         schedule: shape of the fall.
@@ -43,6 +46,7 @@ class TrainingConfig(BaseModel):
 
     epochs: int = Field(default=200, ge=1)
     time_limit: float | None = Field(default=None, gt=0)
+    clock: Literal["wall", "processor"] = "wall"
     batch_size: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=0.03, gt=0)
     schedule: Literal["cosine", "linear", "constant"] = "linear"

@@ -38,7 +38,8 @@ class Outcome:
 
     Args:
         reason: `epochs`, `time limit`, `early stop` or `interrupted`.
-        epochs, steps, seconds: what it took, earlier parts of a resumed run included.
+        epochs, steps: what it took, earlier parts of a resumed run included.
+        seconds: likewise, by the clock of the settings.
         rows: the history.
         best_score: validation score of the parameters that the model now holds.
     """
@@ -85,14 +86,15 @@ class Trainer(Generic[BatchT]):
         self.processes = Processes() if processes is None else processes
         self.directory = None if directory is None else Path(directory)
         self.reporter = Silent() if reporter is None else reporter
-        settings = config.model_dump(exclude={"time_limit", "device"})
+        settings = config.model_dump(exclude={"time_limit", "clock", "device"})
         self.state = RunState(fingerprint={**settings, **(fingerprint or {})})
         self.optimiser = _optimiser(model, config)
         self.processes.copy_from_leader(model)
         self.average = AveragedParameters(model, config.ema_decay)
         self.best: dict[str, Tensor] = self.average.state()
         # Seconds count from here in every process.
-        self._begin = time.monotonic()
+        self._time = time.monotonic if config.clock == "wall" else time.process_time
+        self._begin = self._time()
         self.agreed = Agreement(loss=0.0, stop=False, seconds=0.0)
         self._parameters = list(model.parameters())
         self.exchange = GradientExchange(self.processes, self._parameters)
@@ -194,7 +196,7 @@ class Trainer(Generic[BatchT]):
         self.agreed = self.exchange(
             lambda: self._differentiate(batch, stage),
             self.stop.made,
-            time.monotonic() - self._begin,
+            self._time() - self._begin,
         )
         if not self._clip():
             self.processes.each(lambda: self._blame(batch))
@@ -246,7 +248,7 @@ class Trainer(Generic[BatchT]):
     def _clock(self) -> float:
         """Seconds of this process, or those of process 0 where there are several."""
         alone = self.processes.size == 1
-        return time.monotonic() - self._begin if alone else self.agreed.seconds
+        return self._time() - self._begin if alone else self.agreed.seconds
 
     def _validate(self) -> dict[str, int | float]:
         with self.average.swapped_in():

@@ -44,7 +44,7 @@ def late_fraction(config: TrainingConfig, progress: float) -> float:
 
 
 class Budget:
-    """Steps and wall time of a run; both may end it.
+    """Steps and time of a run; both may end it.
 
     Args:
         steps: steps of the whole run.
