@@ -156,7 +156,7 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
         },
         "large": {
-            "model": {"layers": 3, "features": 64, "frequency": 2, "cutoff": 5.0},
+            "model": {"layers": 3, "features": 64, "cutoff": 5.0},
             "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
         },
     },

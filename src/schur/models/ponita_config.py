@@ -19,8 +19,8 @@ class PONITAConfig(EnergyModelConfig, frozen=True):
         features: channels at each atom and direction.
         frequency: of the grid of 10 frequency² + 2 directions (12, 42, 92, …), see
             `schur.nn.position_orientation.icosahedral_directions`.
-        turning: whether each step of training turns the grid at random, which costs nothing and
-            makes the error under rotations of a trained model several times smaller.
+        turning: whether each step of training turns the grid at random, so that structures which
+            are all aligned alike, such as those of a crystal, do not teach one orientation alone.
         kernel: what a kernel between atoms reads: the invariants of an edge and one direction
             (`separable`, with a convolution over directions after it), or the complete invariants
             of an edge and two (`joint`, as many times more work as there are directions).
@@ -33,7 +33,7 @@ class PONITAConfig(EnergyModelConfig, frozen=True):
     architecture: Literal["ponita"] = "ponita"
     layers: int = Field(default=3, ge=1)
     features: int = Field(default=32, ge=1)
-    frequency: int = Field(default=1, ge=1)
+    frequency: int = Field(default=2, ge=1)
     turning: bool = True
     kernel: Literal["separable", "joint"] = "separable"
     handed: bool = False
@@ -59,7 +59,7 @@ class PONITAConfig(EnergyModelConfig, frozen=True):
 
         Example:
             >>> PONITAConfig().describe()
-            'PONITA, 32 features at 12 directions, 3 layers, cutoff 5.0 Å'
+            'PONITA, 32 features at 42 directions, 3 layers, cutoff 5.0 Å'
         """
         return (
             f"PONITA, {self.features} features at {self.directions} directions, "

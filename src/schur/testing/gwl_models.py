@@ -130,7 +130,7 @@ def _irreps() -> list[Subject]:
 
 def _ponita() -> list[Subject]:
     # What a rotation changes counts as noise, so that a grid tells apart what stands out from it.
-    shape = PONITAConfig(layers=1, features=8)
+    shape = PONITAConfig(layers=1, features=8, frequency=1)
     one, three = Ability(layers=1, exact=False), Ability(layers=3, exact=False)
     return [
         Subject("ponita, 1 layer, 12 directions", shape, one),
