@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.scaling import diagrams, freedom, products
+from benchmarks.scaling import diagrams, equiformer, freedom, products
 from benchmarks.scaling.curves import Curve, crossing, draw, shortest, table, write
 from schur.forms import evaluate
 from schur.reps import clebsch_gordan
@@ -40,6 +40,11 @@ def test_the_shortest_run_counts() -> None:
 def test_diagrams_are_measured_beside_the_dense_matrix(name: str) -> None:
     fast, dense = diagrams.measured(name, [3, 4])
     assert set(fast.points) == set(dense.points) == {3, 4}
+
+
+def test_steps_of_a_model_are_measured_where_the_orders_are() -> None:
+    assert set(equiformer.measured("all orders", [1, 2]).points) == {1, 2}
+    assert set(equiformer.measured("orders to 2", [1, 2]).points) == {2}
 
 
 def test_a_contender_that_computes_something_else_stops_the_run() -> None:

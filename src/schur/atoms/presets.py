@@ -40,15 +40,15 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "egnn": {
         "small": {
             "model": {"layers": 3, "features": 64, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 120, "batch_size": 5},
         },
         "medium": {
             "model": {"layers": 4, "features": 96, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 300, "batch_size": 5},
         },
         "large": {
             "model": {"layers": 5, "features": 128, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 1000, "batch_size": 5},
         },
     },
     "tensornet": {
@@ -135,15 +135,15 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "ecomformer": {
         "small": {
             "model": {"layers": 3, "lmax": 2, "features": 32, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 120, "batch_size": 5},
         },
         "medium": {
             "model": {"layers": 3, "lmax": 2, "features": 64, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 300, "batch_size": 5},
         },
         "large": {
             "model": {"layers": 4, "lmax": 2, "features": 128, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 1000, "batch_size": 5},
         },
     },
     "ponita": {
@@ -163,15 +163,15 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "faenet": {
         "small": {
             "model": {"layers": 3, "features": 64, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 120, "batch_size": 5},
         },
         "medium": {
             "model": {"layers": 4, "features": 96, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 300, "batch_size": 5},
         },
         "large": {
             "model": {"layers": 5, "features": 128, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 1000, "batch_size": 5},
         },
     },
 }
