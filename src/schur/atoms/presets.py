@@ -149,15 +149,15 @@ PRESETS: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "ponita": {
         "small": {
             "model": {"layers": 2, "features": 24, "cutoff": 4.0},
-            "training": {"epochs": 120, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 120, "batch_size": 5},
         },
         "medium": {
             "model": {"layers": 3, "features": 32, "cutoff": 5.0},
-            "training": {"epochs": 300, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 300, "batch_size": 5},
         },
         "large": {
             "model": {"layers": 3, "features": 64, "cutoff": 5.0},
-            "training": {"epochs": 1000, "batch_size": 5, "learning_rate": 0.01},
+            "training": {"epochs": 1000, "batch_size": 5},
         },
     },
     "faenet": {
