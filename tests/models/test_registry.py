@@ -10,7 +10,8 @@ import torch
 from schur.atoms.config import resolve
 from schur.atoms.modelfile import build_potential, load_potential, read_header, save_potential
 from schur.atoms.potential import Potential
-from schur.atoms.presets import PRESETS
+from schur.atoms.presets import SHAPES as PRESETS
+from schur.atoms.presets import TRAINING
 from schur.errors import DataError
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIPConfig
@@ -65,8 +66,10 @@ def test_each_architecture_has_its_presets() -> None:
         for size in ("small", "medium", "large"):
             config = resolve(TREE, size, [f"model.architecture={name}"])
             assert config.model.architecture == name
-            for key, value in sizes[size]["model"].items():
+            for key, value in sizes[size].items():
                 assert getattr(config.model, key) == value
+            for key, value in TRAINING[size].items():
+                assert getattr(config.training, key) == value
 
 
 def test_the_architecture_in_a_tree_chooses_the_preset() -> None:

@@ -14,7 +14,7 @@ from ..models.mace_config import MACEConfig
 from ..models.registry import ARCHITECTURES, ModelConfig
 from ..train.config import TrainingConfig
 from .loss import LossConfig
-from .presets import DEFAULT_ARCHITECTURE, PRESETS, Size
+from .presets import DEFAULT_ARCHITECTURE, SHAPES, Size, preset
 from .spelling import dotted_keys, meant
 
 
@@ -108,16 +108,16 @@ def resolve(
     architecture = DEFAULT_ARCHITECTURE
     if isinstance(model, Mapping):
         architecture = model.get("architecture", architecture)
-    if architecture not in PRESETS:
+    if architecture not in SHAPES:
         raise DataError(
             "there is no such architecture", got=architecture, expected=", ".join(ARCHITECTURES)
         )
-    preset = merged({"model": {"architecture": architecture}}, PRESETS[architecture][size])
-    tree = merged(preset, chosen or {}, asked)
+    defaults = preset(architecture, size)
+    tree = merged(defaults, chosen or {}, asked)
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        whole = RunConfig.model_validate({**preset, "data": {"train": []}}).model_dump()
+        whole = RunConfig.model_validate({**defaults, "data": {"train": []}}).model_dump()
         known = [*whole, *dotted_keys(whole)]
         lines = [
             _complaint(item["loc"], item["msg"], item["input"], known) for item in error.errors()

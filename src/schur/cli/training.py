@@ -16,7 +16,7 @@ from ..atoms.choices import as_tree, choose, describe_neighbourhood
 from ..atoms.config import RunConfig
 from ..atoms.modelfile import read_header
 from ..atoms.prepare import Prepared, prepare
-from ..atoms.presets import DEFAULT_ARCHITECTURE, PRESETS, Size
+from ..atoms.presets import TRAINING, Size
 from ..atoms.report import write_report
 from ..atoms.run import COLUMNS, MODEL, TrainedRun, device_for, train_potential
 from ..errors import DataError
@@ -180,9 +180,8 @@ def checked_size(size: str) -> Size:
     Raises:
         DataError: no such preset.
     """
-    sizes = PRESETS[DEFAULT_ARCHITECTURE]
-    if size not in sizes:
-        raise DataError("there is no such preset", got=size, expected=", ".join(sizes))
+    if size not in TRAINING:
+        raise DataError("there is no such preset", got=size, expected=", ".join(TRAINING))
     return cast("Size", size)
 
 
