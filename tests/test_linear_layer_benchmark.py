@@ -7,7 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.linear_layers.__main__ import CONTENDERS, TIMES, disagreement, line, measure
+from benchmarks.linear_layers.__main__ import (
+    COLUMNS,
+    CONTENDERS,
+    TIMES,
+    disagreement,
+    line,
+    measure,
+)
 from benchmarks.linear_layers.cases import CASES
 from schur.groups import Orthogonal
 from schur.products.diagrams import dimension
@@ -18,7 +25,7 @@ def test_a_process_builds_and_applies() -> None:
     assert found["basis"].shape == (81, dimension(Orthogonal(3), 4))
     assert all(found[name] >= 0 for name in TIMES) and "torch" in found["versions"]
     text = line("O(3) 2 to 2", dict.fromkeys(CONTENDERS, found))
-    assert text.count("(1x)") == 3
+    assert text.count("(1x)") == len(COLUMNS) == 7
 
 
 def test_a_contender_that_is_not_there_is_named() -> None:

@@ -4,7 +4,9 @@
 
 emlp 1.0.3 needs a JAX of its time: Python 3.11 with jax 0.4.13, jaxlib 0.4.13, objax 1.7.0,
 numpy 1.25.2 and scipy 1.11.4 works. Each layer is built in a process of its own, as both packages
-keep what they have solved. Numbers are seconds of a processor, the median of several processes.
+keep what they have solved. Numbers are milliseconds of a processor, medians of several processes.
+A step is a forward pass with the gradients by weights and input, as in training: emlp projects its
+weights in every call, Schur keeps its matrix as long as they stay.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from benchmarks.linear_layers.child import OVER_LIMIT
 from benchmarks.process import ROOT, environment
 
 CONTENDERS = ("schur", "emlp")
-TIMES = ("build_s", "first apply_s", "apply_s", "first gradient_s", "gradient_s")
+APPLY, STEP = ([f"{what} {rows}" for rows in ROWS] for what in ("apply", "step"))
+TIMES = ("build_s", "first_s", *APPLY, *STEP)
+COLUMNS = ("ready", *APPLY, *STEP)
 # emlp solves in float32, to 1e-5.
 AGREE = 1e-3
 
@@ -75,20 +79,21 @@ def line(name: str, rows: Mapping[str, dict[str, Any]]) -> str:
             f"{who}: {row['reason']}" for who, row in rows.items() if "reason" in row
         )
         have = "" if "reason" in mine else f" {mine['basis'].shape[1]} "
-        alone = [_ms(mine, key) if have else "-" for key in ("ready", "apply_s", "gradient_s")]
+        alone = [_ms(mine, key) if have else "-" for key in COLUMNS]
         return f"| {name} |{have}| " + " | ".join(alone) + f" | {reasons} |"
     off = disagreement(mine["basis"], peer["basis"])
     if off > AGREE:
         raise ArithmeticError(f"{name}: the two spaces of maps differ by {off:.1e}")
-    cells = [
-        f"{_ms(mine, key)} / {_ms(peer, key)} ({_value(peer, key) / _value(mine, key):.0f}x)"
-        for key in ("ready", "apply_s", "gradient_s")
-    ]
+    cells = [_beside(mine, peer, key) for key in COLUMNS]
     return f"| {name} | {mine['basis'].shape[1]} | " + " | ".join(cells) + " |"
 
 
+def _beside(mine: Mapping[str, Any], peer: Mapping[str, Any], key: str) -> str:
+    return f"{_ms(mine, key)} / {_ms(peer, key)} ({_value(peer, key) / _value(mine, key):.2g}x)"
+
+
 def _value(row: Mapping[str, Any], key: str) -> float:
-    return row["build_s"] + row["first apply_s"] if key == "ready" else row[key]
+    return row["build_s"] + row["first_s"] if key == "ready" else row[key]
 
 
 def _ms(row: Mapping[str, Any], key: str) -> str:
@@ -99,10 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure case by case and print a line for each as it comes."""
     options = _parser().parse_args(arguments)
     interpreters = dict(pair.split("=", 1) for pair in options.python)
-    print(f"{ROWS} rows, {CHANNELS} channels, float32, one core; milliseconds schur / emlp")
+    print(f"{CHANNELS} channels, float32, one core; milliseconds schur / emlp")
     print(f"load of the machine {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
-    print("| layer | maps | built and called once | forward | forward and gradients |")
-    print("|---|---|---|---|---|", flush=True)
+    heads = [f"forward, {rows} rows" for rows in ROWS] + [f"step, {rows} rows" for rows in ROWS]
+    print("| layer | maps | built and called once | " + " | ".join(heads) + " |")
+    print("|---|---|---|" + "---|" * len(heads), flush=True)
     seen: dict[str, str] = {}
     for name in options.cases:
         rows = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHANNELS, ROWS = 4, 64
+CHANNELS, ROWS = 4, (1, 64, 1000)
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,16 @@ CASES = {
         LayerCase("S", 5, 2, 2),
         LayerCase("S", 5, 3, 2),
         LayerCase("S", 4, 3, 3),
-        LayerCase("S", 5, 3, 3),
+        LayerCase("S", 12, 2, 1),
+        LayerCase("S", 8, 2, 2),
+        LayerCase("S", 8, 3, 1),
         LayerCase("O", 3, 1, 1),
         LayerCase("O", 3, 2, 2),
         LayerCase("O", 3, 3, 1),
         LayerCase("O", 3, 3, 3),
+        LayerCase("O", 5, 2, 2),
+        LayerCase("O", 5, 3, 1),
+        LayerCase("O", 8, 2, 2),
         LayerCase("O", 4, 3, 3),
     )
 }

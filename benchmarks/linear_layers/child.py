@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
@@ -18,6 +19,7 @@ from benchmarks.linear_layers.cases import CASES
 from benchmarks.scaling.curves import shortest
 
 OVER_LIMIT = 24  # exit status
+SPAN = 5e-3  # seconds that are measured at a time
 
 
 def main(contender: str, case_name: str, limit: str, folder: str) -> None:
@@ -36,11 +38,18 @@ def main(contender: str, case_name: str, limit: str, folder: str) -> None:
     for name, call in module.calls(layer, case).items():
         start = process_time()
         call()
-        found[f"first {name}_s"] = process_time() - start
-        found[f"{name}_s"] = shortest(call)
+        found.setdefault("first_s", process_time() - start)
+        found[name] = _one(call)
     np.save(Path(folder, "basis.npy"), module.basis(case))
     report = found | {"versions": module.versions()}
     Path(folder, "result.json").write_text(json.dumps(report), "utf-8")
+
+
+def _one(call: Callable[[], object]) -> float:
+    """Seconds of one call: of as many together as a clock can measure."""
+    once = max(shortest(call), 1e-7)
+    count = max(1, int(SPAN / once))
+    return shortest(lambda: [call() for _ in range(count)]) / count
 
 
 def _guard(end: float) -> None:

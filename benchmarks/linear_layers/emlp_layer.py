@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -25,16 +26,26 @@ def build(case: LayerCase) -> Any:
 
 
 def calls(layer: Any, case: LayerCase) -> dict[str, Callable[[], object]]:
-    """The forward pass; and the gradients of a sum of squares by all weights."""
-    width = CHANNELS * case.n**case.order_in
-    x = objax.random.normal((ROWS, width))
-    forward = objax.Jit(layer)
+    """For each number of rows the forward pass, and the gradients by weights and input."""
+    found: dict[str, Callable[[], object]] = {}
     names = layer.vars()
-    gradients = objax.Jit(objax.GradValues(lambda x: (layer(x) ** 2).sum(), names), names)
-    return {
-        "apply": lambda: forward(x).block_until_ready(),
-        "gradient": lambda: [part.block_until_ready() for part in gradients(x)[0]],
-    }
+    forward = objax.Jit(layer)
+    by_all = objax.GradValues(lambda x, given: (layer(x) * given).sum(), names, input_argnums=(0,))
+    gradients = objax.Jit(by_all, names)
+    for rows in ROWS:
+        x = objax.random.normal((rows, CHANNELS * case.n**case.order_in))
+        given = objax.random.normal((rows, CHANNELS * case.n**case.order_out))
+        found[f"apply {rows}"] = partial(_forward, forward, x)
+        found[f"step {rows}"] = partial(_step, gradients, x, given)
+    return found
+
+
+def _forward(forward: Any, x: Any) -> object:
+    return forward(x).block_until_ready()
+
+
+def _step(gradients: Any, x: Any, given: Any) -> object:
+    return [part.block_until_ready() for part in gradients(x, given)[0]]
 
 
 def basis(case: LayerCase) -> np.ndarray:

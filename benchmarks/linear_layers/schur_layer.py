@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import schur
 from benchmarks.linear_layers.cases import CHANNELS, ROWS, LayerCase
@@ -24,18 +26,23 @@ def build(case: LayerCase) -> DiagramLinear:
 
 
 def calls(layer: DiagramLinear, case: LayerCase) -> dict[str, Callable[[], object]]:
-    """The forward pass; and the gradients of a sum of squares by all weights."""
-    x = torch.randn(ROWS, *[case.n] * case.order_in, CHANNELS)
-    weights = list(layer.parameters())
+    """For each number of rows the forward pass, and the gradients by weights and input."""
+    found: dict[str, Callable[[], object]] = {}
+    for rows in ROWS:
+        x = torch.randn(rows, *[case.n] * case.order_in, CHANNELS)
+        given = torch.randn(rows, *[case.n] * case.order_out, CHANNELS)
+        found[f"apply {rows}"] = partial(_forward, layer, x)
+        found[f"step {rows}"] = partial(_step, layer, x.clone().requires_grad_(), given)
+    return found
 
-    def forward() -> object:
-        with torch.no_grad():
-            return layer(x)
 
-    return {
-        "apply": forward,
-        "gradient": lambda: torch.autograd.grad(layer(x).square().sum(), weights),
-    }
+def _forward(layer: DiagramLinear, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return layer(x)
+
+
+def _step(layer: DiagramLinear, x: Tensor, given: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(layer(x), [x, *layer.parameters()], given)
 
 
 def basis(case: LayerCase) -> np.ndarray:

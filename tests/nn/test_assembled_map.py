@@ -160,6 +160,18 @@ def test_other_types_and_layouts() -> None:
         assert layer(turned).dtype == torch.float64
 
 
+def test_a_matrix_that_is_only_kept() -> None:
+    """S(8) of order 2 to 2: the program in training, the matrix while the weights stay."""
+    layer = DiagramLinear(Sym(8), 2, 2, 4, 4)
+    assert layer.matrix is not None
+    x = normal(2, 8, 8, 4, dtype=torch.float32)
+    trained = layer(x).detach()
+    assert layer.matrix._kept is None
+    with torch.no_grad():
+        assert_close(layer(x), trained, 1e-5)
+    assert layer.matrix._kept is not None
+
+
 def test_wide_and_large_layers_and_named_backends_have_no_matrix() -> None:
     assert DiagramLinear(Sym(5), 2, 2, 4, 4).matrix is not None
     assert DiagramLinear(Sym(5), 2, 2, 16, 16).matrix is None

@@ -184,11 +184,25 @@ def test_shapes_counts_and_words() -> None:
     assert constant.weight is None and constant(torch.randn(4, 3, 2)).shape == (4, 3, 3, 3)
 
 
+@pytest.mark.parametrize(
+    "group", [Sym(1), Alt(1), Alt(2), Orthogonal(1), SpecialOrthogonal(1)], ids=str
+)
+def test_the_smallest_groups(group: Group) -> None:
+    """One point, one dimension, no axes: as the sum of dense maps, and for no rows at all."""
+    test_it_is_the_sum_of_dense_maps(group, 2, 2)
+    for k, l in ((1, 1), (0, 0), (2, 0), (0, 2)):
+        layer = built(group, k, l)
+        assert layer(normal(0, *[group.n] * k, 2)).shape == (0, *[group.n] * l, 3)
+        assert layer(normal(*[group.n] * k, 2)).shape == (*[group.n] * l, 3)
+
+
 def test_errors() -> None:
     with pytest.raises(RepresentationError, match="must be even"):
         DiagramLinear(Orthogonal(3), 2, 1, 1, 1)
     with pytest.raises(ShapeError, match="channels count"):
         DiagramLinear(Sym(3), 1, 1, 0, 1)
+    with pytest.raises(RepresentationError, match="orders"):
+        DiagramLinear(Sym(3), -1, 1, 1, 1)
     layer = DiagramLinear(Sym(3), 2, 1, 2, 3)
     for shape in ((3, 2), (4, 3, 2), (4, 3, 3, 1)):
         with pytest.raises(ShapeError, match="order 2"):

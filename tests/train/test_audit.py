@@ -132,6 +132,11 @@ def test_misuse() -> None:
         audit_module(lambda x: x, SO2(), VECTOR, VECTOR)
     with pytest.raises(ShapeError, match="vectors"):
         audit_module(lambda x: x, SPACE, VECTOR, VECTOR, inputs=torch.zeros(3, 4))
+    with pytest.raises(ShapeError, match="needs elements"):
+        audit_module(lambda x: x, SPACE, VECTOR, VECTOR, samples=0)
+    for none in (0, torch.zeros(0, VECTOR.dim)):
+        with pytest.raises(ShapeError, match="needs inputs"):
+            audit_module(lambda x: x, SPACE, VECTOR, VECTOR, inputs=none)
     with pytest.raises(DataError, match="under a group"):
         schur.audit(lambda x: x)
 

@@ -89,6 +89,12 @@ def test_a_function_without_symmetry_and_one_with_a_broken_one() -> None:
         discover(lambda x: 0.0 * x.sum(1), x)
     with pytest.raises(ShapeError):
         discover(lambda x: x.sum(1))
+    with pytest.raises(ShapeError, match="one sample or more"):
+        discover(lambda x: x.sum(1), x[:0])
+    with pytest.raises(ShapeError, match="a label for each"):
+        discover((x, torch.zeros(2 * len(x))))
+    with pytest.raises(NumberError, match="no gap"):
+        discover(lambda x: x.square().sum(1), x[:, :1])
 
 
 def test_an_equivariant_layer_of_the_discovered_group() -> None:

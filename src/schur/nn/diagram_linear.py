@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,8 +23,10 @@ from schur.products.diagrams.basis import Order
 _COMPILED_TERMS = 4000
 # Numbers that all maps have together as matrices, which are needed for a moment.
 _STACKED_ENTRIES = 1 << 22
-# A program that torch runs is slower than the matrix up to any size that is held.
+# A program that torch runs is slower than the matrix up to any size that is held; a compiled one
+# is slower than a matrix that is kept, and not made anew, up to the second size.
 _MATRIX_ENTRIES = 1 << 18
+_KEPT_ENTRIES = 1 << 16
 # Nanoseconds of one core for a pass forward and back of 64 rows in float32, fitted: a call, an
 # entry of the matrix, an operation of a compiled program where vectors of channels are full or not.
 _MATRIX_CALL, _ENTRY = 100_000, 8.0
@@ -55,7 +58,7 @@ class DiagramLinear(torch.nn.Module):
             faster: 100 µs + 8 ns n^(k+l) channels_in channels_out, against 250 µs + 32 ns for each
             operation of the program on a row, 12 ns from 16 channels on. These were fitted to
             calls forward and back for 64 rows. While no gradient by the weights is asked for the
-            matrix is kept, and a call costs the product alone.
+            matrix is kept and a call costs the product alone: then up to 65,536 entries at least.
 
     Attributes:
         dimension, bias_dimension: how many maps and how many invariant tensors there are.
@@ -130,8 +133,9 @@ class DiagramLinear(torch.nn.Module):
         large = backend == "auto" and terms > _COMPILED_TERMS
         self.routine = Routine(program, "torch" if large else backend)
         channels = channels_in, channels_out
-        dense = backend == "auto" and _matrix_pays(maps, program, channels, large)
-        self.matrix = _matrix(maps, shifts, channels) if dense else None
+        use = _matrix_use(maps, program, channels, large) if backend == "auto" else "never"
+        self._matrix_learns = use == "always"
+        self.matrix = None if use == "never" else _matrix(maps, shifts, channels)
         start = torch.randn(self.dimension, channels_in, channels_out)
         shares = maps.squares() * channels_in * max(self.dimension, 1) / prod(maps.shape_out)
         start /= torch.from_numpy(np.sqrt(shares)).to(start.dtype)[:, None, None]
@@ -159,7 +163,12 @@ class DiagramLinear(torch.nn.Module):
             )
         rows = x.reshape(-1, self._numel_in)
         matrix, weight, bias = self.matrix, self.weight, self.bias
-        if matrix is not None and weight is not None and _plain(x, weight):
+        if (
+            matrix is not None
+            and weight is not None
+            and (self._matrix_learns or not (weight.requires_grad and torch.is_grad_enabled()))
+            and _plain(x, weight)
+        ):
             out = matrix(rows, weight, bias)
         else:
             out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
@@ -180,19 +189,21 @@ def _plain(x: Tensor, weight: Tensor) -> bool:
     return one and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
-def _matrix_pays(
+def _matrix_use(
     maps: EquivariantMaps, program: Program, channels: tuple[int, int], in_torch: bool
-) -> bool:
-    """Whether one matrix product is faster than the program."""
+) -> Literal["always", "kept", "never"]:
+    """When one matrix product is faster than the program: always, while it is kept, or never."""
     entries = prod(maps.shape_in) * prod(maps.shape_out)
     if not 0 < entries * maps.dimension <= _STACKED_ENTRIES:
-        return False
+        return "never"
     entries *= prod(channels)
     if in_torch:
-        return entries <= _MATRIX_ENTRIES
+        return "always" if entries <= _MATRIX_ENTRIES else "never"
     vectors = "full" if max(channels) >= _FULL_CHANNELS else "part"
     operations = cost(program, {"rows": 1}).operations
-    return _MATRIX_CALL + _ENTRY * entries <= _PROGRAM_CALL + _OPERATION[vectors] * operations
+    if _MATRIX_CALL + _ENTRY * entries <= _PROGRAM_CALL + _OPERATION[vectors] * operations:
+        return "always"
+    return "kept" if entries <= _KEPT_ENTRIES else "never"
 
 
 def _matrix(

@@ -118,8 +118,12 @@ def audit_module(
           discrete 0       ...
     """
     reps_in, rep_out = _representations(model, group, rep_in, rep_out)
+    if samples < 1:
+        raise ShapeError("an audit needs elements", got=f"samples={samples}", expected="1, 2, …")
     rng = np.random.default_rng(seed)
     given = _inputs(inputs, reps_in, rng, model)
+    if not all(len(x) for x in given):
+        raise ShapeError("an audit needs inputs", got="none", expected="one sample or more")
     known, unknown = _known_layers(model, group, layers or {})
     before, seen_before = _watched(model, known, given)
     totals: list[float] = []

@@ -157,13 +157,17 @@ def discover(
     """
     if isinstance(data, tuple):
         points, labels = data
+        _check_points(points)
+        if labels.shape[:1] != points.shape[:1]:
+            raise ShapeError(
+                "a label for each point", got=tuple(labels.shape), expected=f"({len(points)}, …)"
+            )
         function = _fitted(points, labels, epochs, seed)
     elif points is None:
         raise ShapeError("a function is asked at points", expected="points=..., shape (samples, n)")
     else:
         function = data
-    if points.ndim != 2:
-        raise ShapeError("points", got=tuple(points.shape), expected="(samples, n)")
+        _check_points(points)
     n = points.shape[1]
     rows, size = _equations(function, points)
     _, values, right = np.linalg.svd(rows, full_matrices=True)
@@ -173,6 +177,13 @@ def discover(
         raise NumberError("the dimension of an algebra", got=count, expected=f"0 to {n * n}")
     x = right[::-1][:count].reshape(count, n, n)
     return Discovery(x, defects, _leaving(x))
+
+
+def _check_points(points: Tensor) -> None:
+    if points.ndim != 2 or not points.numel():
+        raise ShapeError(
+            "points", got=tuple(points.shape), expected="(samples, n), one sample or more"
+        )
 
 
 def _equations(function: Callable[[Tensor], Tensor], points: Tensor) -> tuple[np.ndarray, float]:
@@ -199,8 +210,8 @@ def _count(defects: np.ndarray) -> int:
     """How many defects lie below the widest gap, by ratio; rounding counts as one size."""
     floor = np.maximum(defects, 1e-12)
     ratios = floor[1:] / floor[:-1]
-    widest = int(np.argmax(ratios))
-    if ratios[widest] < _GAP:
+    widest = int(np.argmax(ratios)) if len(ratios) else 0
+    if not len(ratios) or ratios[widest] < _GAP:
         raise NumberError(
             "no gap between symmetric and other directions",
             got=", ".join(f"{d:.1e}" for d in defects),

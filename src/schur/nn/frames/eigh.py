@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from schur.errors import NumberError
+
 
 def safe_eigh(
     matrix: Float[Tensor, "*batch d d"],
@@ -18,6 +20,9 @@ def safe_eigh(
     Δ / (Δ² + ε²) with ε = √eps times the largest |λ|: it is relatively off by ε²/Δ², which is
     rounding for gaps above 1e-3 of the largest eigenvalue in float64, and zero, not infinite, where
     two are equal. No derivative is right there, since the eigenvectors are not unique.
+
+    Raises:
+        NumberError: there are infinite numbers, or numbers that are none.
 
     Example:
         >>> values, vectors = safe_eigh(torch.eye(3))
@@ -32,7 +37,12 @@ class _Eigh(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        values, vectors = torch.linalg.eigh(matrix)
+        try:
+            values, vectors = torch.linalg.eigh(matrix)
+        except torch.linalg.LinAlgError as error:
+            raise NumberError(
+                "a matrix without eigenvectors", got=str(error), expected="finite numbers"
+            ) from error
         ctx.save_for_backward(values, vectors)
         return values, vectors
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schur.errors import RepresentationError, ShapeError
+from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.groups import Group
 from schur.nn.frames.framing import Framing
 from schur.nn.frames.kinds import Kind, kind_of
@@ -165,6 +165,12 @@ class Equivariant(torch.nn.Module):
                 mask = x
             elif cloud is None and kind.moves:
                 cloud = kind.cloud(x, self.symmetry.d)
+        if not (cloud is None or self.symmetry.permutes or cloud.is_floating_point()):
+            raise DtypeError(
+                "frames are made of real floating-point numbers",
+                got=cloud.dtype,
+                expected="float32, float64 or another floating-point type",
+            )
         if cloud is None:
             raise RepresentationError(
                 "no argument tells where the frames are",

@@ -60,6 +60,8 @@ class LearnedImageFrames(Framing):
         elements = self._elements(images)
         inverse = elements.mT.repeat(len(images), 1, 1)
         turned = turn_images(images.repeat_interleave(len(elements), 0), inverse)
+        if not len(images):  # layers of torch refuse to have nothing
+            return images.new_zeros(0, len(elements))
         scores = self.network(turned).reshape(len(images), len(elements))
         return scores.log_softmax(-1)
 

@@ -83,6 +83,8 @@ class OrbitProblem:
         Float64[Tensor, "clouds d d"], Float64[Tensor, "clouds d d"], Float64[Tensor, "clouds"]
     ]:
         """The best g, its inverse, and how unique it is; see `MinimisedFrames`."""
+        if not bool(torch.isfinite(vectors.detach()).all()):
+            raise NumberError("vectors that are no numbers", got="nan or inf", expected="finite")
         with torch.no_grad():
             g, inverse = self._descent(vectors.detach(), starts, steps)
             energy = self.energy(vectors.detach()[:, None] @ inverse.mT)
@@ -116,7 +118,7 @@ class OrbitProblem:
             step = -(axes @ ((axes.mT @ self.gradient(y)[..., None])[..., 0] / stiff)[..., None])
             step = step[..., 0]
             length = torch.linalg.vector_norm(step, dim=-1, keepdim=True)
-            if float(length.max()) < 1e-9:
+            if not len(length) or float(length.max()) < 1e-9:
                 break
             X = self._element(step * (_LONGEST / length.clamp(min=_LONGEST)))
             new_inverse = torch.linalg.matrix_exp(-X) @ inverse

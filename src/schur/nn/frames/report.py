@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from schur.errors import ShapeError
 from schur.nn.frames.image import is_lattice
 from schur.nn.frames.kinds import Images
 from schur.nn.frames.pose import Pose
@@ -121,6 +122,8 @@ class Trial:
     def __init__(self, model: Equivariant, arguments: Sequence[Any]) -> None:
         self.model, self.arguments = model, arguments
         self.frames = model.frames(*arguments)
+        if not self.frames.clouds:
+            raise ShapeError("a report needs clouds", got="none", expected="one cloud or more")
         self.reference = self._call(arguments)
         self.single = self._single_frames()
         # Where frames cancel, what is left is rounding and no measure of size.
