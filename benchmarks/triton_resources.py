@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.triton_programs import ORDERS, PROGRAMS, program
 from schur.engine import triton_backend, triton_model, triton_module
+from schur.engine.triton_calls import precision
 from schur.engine.triton_source import COMPUTE, Launch, source
 from schur.forms import Program
 
@@ -94,7 +97,12 @@ def _compiled(function: Any, launch: Launch, dtype: str, capability: int) -> Res
 
     signature: dict[str, str] = {}
     aligned: dict[tuple[int, ...], list[list[object]]] = {}
+    fixed: dict[tuple[int, ...], object] = {}
     for place, argument in enumerate(function.arg_names):
+        if argument == "precision":
+            signature[argument] = "constexpr"
+            fixed[(place,)] = precision(getattr(torch, dtype))
+            continue
         pointer = argument[0] in "vi" or argument in ("order", "begin", "end")
         kind = _POINTERS[dtype] if argument[0] == "v" else "*i64" if pointer else "i32"
         signature[argument] = kind
@@ -102,7 +110,7 @@ def _compiled(function: Any, launch: Launch, dtype: str, capability: int) -> Res
             aligned[(place,)] = [["tt.divisibility", 16]]
     began = _cpu_seconds()
     made = triton.compile(
-        ASTSource(fn=function, signature=signature, constexprs={}, attrs=aligned),
+        ASTSource(fn=function, signature=signature, constexprs=fixed, attrs=aligned),
         target=GPUTarget("cuda", capability, 32),
         options={"num_warps": launch.warps, "enable_fp_fusion": True},
     )

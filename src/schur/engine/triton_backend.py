@@ -84,7 +84,8 @@ def run(
             compiled = _tuned(compiled, program, values, indices, lengths)
         if triton_check.wanted() and not is_quiet():
             name = compiled.module.__name__
-            triton_check.checked(program, name, dtype, device, compiled.run)
+            rounding = compiled.rounding(dtype)
+            triton_check.checked(program, name, dtype, device, compiled.run, rounding)
         return compiled.run(values, indices, lengths)
 
 

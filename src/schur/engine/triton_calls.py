@@ -32,6 +32,22 @@ class Refused(BackendError):
         self.reason = reason
 
 
+def precision(dtype: torch.dtype) -> str:
+    """How matrix units multiply float32, in the words of `tl.dot`.
+
+    As it is, unless torch was told that its own matrix products need not
+    (`torch.set_float32_matmul_precision("high")`): then in TF32, with 10 bits. Products of numbers
+    that memory holds in 16 bits are made in TF32, which has no fewer.
+
+    Example:
+        >>> precision(torch.float32), precision(torch.float64), precision(torch.bfloat16)
+        ('ieee', 'ieee', 'tf32')
+    """
+    short = dtype in (torch.bfloat16, torch.float16)
+    told = dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest"
+    return "tf32" if (short or told) and torch.version.hip is None else "ieee"
+
+
 class Compiled:
     """A program's kernels, and what of a call does not change.
 
@@ -54,10 +70,16 @@ class Compiled:
             k for k, each in enumerate(self.names) if each in program.outputs and k not in made
         ]
 
+    def rounding(self, dtype: torch.dtype) -> float:
+        """Of products that are made in TF32; zero where none are."""
+        multiplies = any(launch.multiplies for each in self.passes for launch in each.launches)
+        return 2.0**-10 if multiplies and precision(dtype) == "tf32" else 0.0
+
     def run(
         self, values: Sequence[Tensor], indices: Sequence[Tensor], lengths: Sequence[int]
     ) -> list[Tensor]:
         """Evaluate the program; the arguments are those of the operator `schur::run`."""
+        self.precision = precision(values[0].dtype)
         tensors: list[Tensor | None] = [None] * len(self.names)
         for slot, value in enumerate(values):
             tensors[slot] = value.detach().contiguous().resolve_neg()
@@ -197,7 +219,10 @@ class Compiled:
         from triton.errors import TritonError
 
         kernel = getattr(self.module, launch.name)
+        options: dict[str, Any] = {"num_warps": launch.warps, "enable_fp_fusion": True}
+        if launch.multiplies:
+            options["precision"] = self.precision
         try:
-            kernel[(programs,)](*arguments, num_warps=launch.warps, enable_fp_fusion=True)
+            kernel[(programs,)](*arguments, **options)
         except TritonError as error:
             raise Refused(f"Triton makes no kernel of it: {str(error)[-500:]}") from error

@@ -29,17 +29,23 @@ def wanted() -> bool:
 
 
 def checked(
-    program: Program, name: str, dtype: torch.dtype, device: torch.device, run: Run
+    program: Program,
+    name: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    run: Run,
+    rounding: float = 0.0,
 ) -> None:
     """Compare the routine of that name with torch in float64, once for each type and device.
 
     A number is a sum of products, each of which may be off by some eps of its size; allowed are
-    16 eps √(length of the sum) times the sum of the sizes.
+    16 eps √(length of the sum) times the sum of the sizes, with the eps of the type or the
+    `rounding` of its products, whichever is larger.
 
     Raises:
         BackendError: if the routine computes something else.
     """
-    key = (program.key, name, dtype, device)
+    key = (program.key, f"{name} {rounding}", dtype, device)
     if key in _passed:
         return
     lengths = {"rows": _ROWS, **dict.fromkeys(program.indices, _ENTRIES)}
@@ -60,7 +66,7 @@ def checked(
         exact = torch_backend.run(program, exact_values, named, lengths)
         sizes = [value.abs() for value in exact_values]
         size = torch_backend.run(_positive(program), sizes, named, lengths)
-    eps = torch.finfo(dtype).eps
+    eps = max(torch.finfo(dtype).eps, rounding)
     for name, value, right, scale in zip(program.outputs, found, exact, size, strict=True):
         allowed = 16 * eps * _length(program) ** 0.5 * scale + torch.finfo(dtype).tiny
         off = ((value.double() - right).abs() / allowed).max() if right.numel() else 0.0

@@ -8,7 +8,8 @@ from typing import Literal
 
 from schur.engine.nest import Entry, Group, Node
 from schur.engine.schedule import Pass
-from schur.engine.triton_layers import Layer
+from schur.engine.triton_layers import Layers
+from schur.engine.triton_matrices import MatrixProduct
 
 Kind = Literal["vector", "reduced", "scalar"]
 Component = tuple[str, int]  # operand, offset
@@ -80,27 +81,18 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Layers:
-    """The layers that the kernels of a pass take in; see `triton_layers.Fusion`."""
-
-    inlined: tuple[Layer, ...] = ()
-    spread: tuple[Layer, ...] = ()
-    summed: tuple[Layer, ...] = ()
-
-    def of(self, name: str) -> list[Layer]:
-        """Those that make something of a value."""
-        return [layer for layer in (*self.spread, *self.summed) if layer.value == name]
-
-
-@dataclass(frozen=True)
 class Launches:
-    """The kernels of a pass, one after another, and how many blocks of channels they have."""
+    """The kernels of a pass, one after another, and how many blocks of channels they have.
+
+    Or, where there are `products`, one kernel for each of them.
+    """
 
     work: Pass
     kernels: tuple[Kernel, ...]
     width: int
     blocks: int
-    layers: Layers = Layers()
+    layers: Layers = field(default_factory=Layers)
+    products: tuple[MatrixProduct, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:

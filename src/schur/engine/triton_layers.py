@@ -69,6 +69,19 @@ class Fusion:
         return {layer.value for layer in (*self.spread, *self.summed)}
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The layers that the kernels of a pass take in; see `Fusion`."""
+
+    inlined: tuple[Layer, ...] = ()
+    spread: tuple[Layer, ...] = ()
+    summed: tuple[Layer, ...] = ()
+
+    def of(self, name: str) -> list[Layer]:
+        """Those that make something of a value."""
+        return [layer for layer in (*self.spread, *self.summed) if layer.value == name]
+
+
 @dataclass
 class _Found:
     makers: list[Statement] = field(default_factory=list)

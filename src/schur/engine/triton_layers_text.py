@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from schur.engine.nest import Entry
-from schur.engine.triton_kernels import Kernel, Layers
-from schur.engine.triton_layers import Layer, Term
+from schur.engine.triton_kernels import Kernel
+from schur.engine.triton_layers import Layer, Layers, Term
 
 # Products of a sum in one line: Triton reads an expression recursively.
 _PRODUCTS = 8

@@ -19,6 +19,8 @@ from schur.engine import (
     triton_lanes,
     triton_layers,
     triton_layers_text,
+    triton_matrices,
+    triton_matrices_text,
     triton_model,
     triton_nests,
     triton_packing,
@@ -33,6 +35,7 @@ from schur.engine.c_compiler import cache_directory
 _EMITTERS = (
     *(c_arithmetic, lanes, nest, schedule_module),
     *(triton_lanes, triton_layers, triton_layers_text, triton_model),
+    *(triton_matrices, triton_matrices_text),
     *(triton_kernels, triton_nests, triton_packing, triton_plan, triton_source, triton_text),
 )
 

@@ -8,8 +8,9 @@ from math import prod
 
 from schur.engine.nest import Entry, Group, Member, group, together
 from schur.engine.schedule import Pass, schedule
-from schur.engine.triton_kernels import Layers, Root
-from schur.engine.triton_layers import Fusion, fusion
+from schur.engine.triton_kernels import Root
+from schur.engine.triton_layers import Fusion, Layers, fusion
+from schur.engine.triton_matrices import MatrixProduct, extracted
 from schur.forms import Program
 
 
@@ -32,21 +33,39 @@ def passes(program: Program) -> list[Pass]:
 
 @dataclass(frozen=True)
 class Nests:
-    """A pass with its groups, each with the letters that the grid enumerates, and its layers."""
+    """A pass with its groups, each with the letters that the grid enumerates, and its layers.
+
+    One that has `products` for matrix units has nothing else.
+    """
 
     work: Pass
     groups: tuple[tuple[Group, tuple[str, ...]], ...]
     layers: Layers
+    products: tuple[MatrixProduct, ...] = ()
 
 
 @lru_cache(maxsize=16)
 def nests(program: Program) -> list[Nests]:
     """The passes with their groups, which take longest and do not depend on a budget."""
     fused = fusion(program)
-    found = [_grouped(program, work, layers) for work, layers in _fused_passes(fused)]
+    found = _apart(program, _fused_passes(fused))
     if all(_keeps_layers(each) for each in found):
         return found
-    return [_grouped(program, work, Layers()) for work in passes(program)]
+    return _apart(program, [(work, Layers()) for work in passes(program)])
+
+
+def _apart(program: Program, found: list[tuple[Pass, Layers]]) -> list[Nests]:
+    """Loop nests and products for matrix units."""
+    every: list[Nests] = []
+    for work, layers in found:
+        rest, rounds = extracted(program, work, layers)
+        if rest.statements:
+            every.append(_grouped(program, rest, layers))
+        for products in rounds:
+            targets = {product.target.operand for product in products}
+            made = tuple(s for s in work.statements if s.target in targets)
+            every.append(Nests(Pass(None, made), (), Layers(), tuple(products)))
+    return every
 
 
 def _grouped(program: Program, work: Pass, layers: Layers) -> Nests:

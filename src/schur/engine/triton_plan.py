@@ -25,8 +25,8 @@ def plan(program: Program, budget: Budget) -> list[Launches]:
 
 
 def _launches(program: Program, made: Nests, budget: Budget) -> Launches:
-    if made.work.lanes:
-        return Launches(made.work, (), 0, 1)
+    if made.work.lanes or made.products:
+        return Launches(made.work, (), 0, 1, products=made.products)
     packer = Packer(program, made, budget)
     for group, hoisted in made.groups:
         packer.add(group, hoisted)

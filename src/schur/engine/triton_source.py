@@ -9,6 +9,9 @@ from math import prod
 from schur.engine import triton_plan
 from schur.engine.triton_kernels import Budget, Launches
 from schur.engine.triton_lanes import ROWS, WARPS, LanesText
+from schur.engine.triton_matrices import MatrixProduct
+from schur.engine.triton_matrices_text import WARPS as MATRIX_WARPS
+from schur.engine.triton_matrices_text import MatrixText, block_rows
 from schur.engine.triton_text import KernelText
 from schur.forms import Program
 
@@ -33,6 +36,7 @@ class Launch:
         strides: values of which it makes one line for each block of channels.
         programs: how many programs an item has.
         warps: of 32 threads in a program.
+        multiplies: whether it asks how matrices of float32 are multiplied.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Launch:
     strides: tuple[int, ...]
     programs: int
     warps: int = 1
+    multiplies: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,44 @@ class _Source:
         self.slots = {name: k for k, name in enumerate(program.values)}
         self.kernels: list[str] = []
         self.passes = [
-            self._lanes(number) if each.work.lanes else self._pass(number, each)
+            self._made(number, each)
             for number, each in enumerate(triton_plan.plan(program, budget))
         ]
+
+    def _made(self, number: int, each: Launches) -> PassCalls:
+        if each.products:
+            return self._matrices(number, each.products)
+        return self._lanes(number) if each.work.lanes else self._pass(number, each)
+
+    def _matrices(self, number: int, products: tuple[MatrixProduct, ...]) -> PassCalls:
+        """A kernel for each product; those of one pass are of one kind."""
+        launches = []
+        for k, product in enumerate(products):
+            text = MatrixText(self.program, product, f"pass_{number}_{k}", self.compute, self.cast)
+            self.kernels.append(text.text())
+            values = tuple(self.slots[name] for name in text.values)
+            indices = tuple(text.numbers[name] for name in text.indices)
+            launch = Launch(text.name, values, indices, (), text.programs, MATRIX_WARPS, True)
+            launches.append(launch)
+        outer = products[0].kind == "outer"
+        written: dict[str, int] = {}
+        for product in products:
+            name = product.target.operand
+            numbers = len(product.components) * prod(product.target.extents)
+            written[name] = written.get(name, 0) + numbers
+        targets = tuple(
+            Target(
+                self.slots[name],
+                "shared" if outer else "row",
+                self.program.values[name].size,
+                1,
+                size < self.program.values[name].size,
+            )
+            for name, size in written.items()
+        )
+        return PassCalls(
+            None, outer, 0 if outer else block_rows(self.compute), targets, tuple(launches)
+        )
 
     def _lanes(self, number: int) -> PassCalls:
         text = LanesText(self.program, f"pass_{number}", self.compute, bool(self.cast))
