@@ -37,6 +37,9 @@ class MACEConfig(EnergyModelConfig, frozen=True):
         readouts: whether all layers have a readout, or the last alone.
         sent, sent_first: irreps of what neighbours send, all of one multiplicity, in later layers
             and in the first; by default those of the features (`edge_irreps` of mace-torch).
+        fuse_radial: whether the last layer of the radial networks is part of the product, so that
+            weights of edges never reach memory. For GPUs, where it may save memory and time: it has
+            not been measured on any. Parameters and results are the same, and so are model files.
     """
 
     architecture: Literal["mace"] = "mace"
@@ -55,6 +58,7 @@ class MACEConfig(EnergyModelConfig, frozen=True):
     readouts: Literal["all", "last"] = "all"
     sent: str | None = None
     sent_first: str | None = None
+    fuse_radial: bool = False
 
     @model_validator(mode="after")
     def _check_correlation(self) -> MACEConfig:

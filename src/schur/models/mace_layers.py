@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.activation import Activation
-from ..nn.convolution import Convolution
+from ..nn.convolution import Convolution, with_network
 from ..nn.cutoffs import PolynomialCutoff
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
@@ -102,6 +102,9 @@ class MACELayer(nn.Module):
         self.up = Linear(rep_in, rep_sent)
         self.convolution = Convolution(rep_sent, edge, message)
         widths = [config.radial, *config.radial_hidden, self.convolution.weight_numel]
+        self.fused = None
+        if config.fuse_radial:
+            self.fused = Convolution(rep_sent, edge, message, hidden=widths[-2])
         self.weights = RadialMLP(widths)
         self.mix = Linear(self.convolution.rep_out, message)
         self.contraction = SymmetricContraction(message, rep_out, correlation, num_species)
@@ -124,10 +127,8 @@ class MACELayer(nn.Module):
         graph: Graph,
     ) -> Tensor:
         """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
-        weights = self.weights(radial)
-        if envelope is not None:
-            weights = weights * envelope
-        message = self.convolution(self.up(features), harmonics, weights, graph)
+        at = (self.up(features), harmonics, graph)
+        message = with_network(self.convolution, self.fused, self.weights, radial, envelope, at)
         message = self.mix(message)
         if self.density is None:
             message = message * self.scale

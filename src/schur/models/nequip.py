@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..nn.convolution import Convolution
+from ..nn.convolution import Convolution, with_network
 from ..nn.cutoffs import PolynomialCutoff
 from ..nn.gate import Gate
 from ..nn.linear import Linear
@@ -129,6 +129,9 @@ class NequIPLayer(nn.Module):
         self.up = Linear(rep_in, rep_in)
         self.convolution = Convolution(rep_in, edge, self.gate.rep_in)
         widths = [config.radial, *config.radial_hidden, self.convolution.weight_numel]
+        self.fused = None
+        if config.fuse_radial:
+            self.fused = Convolution(rep_in, edge, self.gate.rep_in, hidden=widths[-2])
         # The division by √λ rides along with the product that makes the weights.
         self.weights = RadialMLP(widths, variance_out=1 / mean_neighbours)
         self.mix = Linear(self.convolution.rep_out, self.gate.rep_in)
@@ -145,8 +148,9 @@ class NequIPLayer(nn.Module):
         graph: Graph,
     ) -> Tensor:
         """(atoms, rep_in.dim) -> (atoms, rep_out.dim); `radial` of all edges or of one half."""
-        weights = self.weights(radial)
-        message = self.mix(self.convolution(self.up(features), harmonics, weights, graph))
+        at = (self.up(features), harmonics, graph)
+        message = with_network(self.convolution, self.fused, self.weights, radial, None, at)
+        message = self.mix(message)
         if self.connection is not None:
             message = message + self.connection(features, species=species)
         return self.gate(message)

@@ -25,6 +25,9 @@ class NequIPConfig(EnergyModelConfig, frozen=True):
         radial_trainable: whether their frequencies are parameters.
         radial_hidden: widths of the network from Bessel functions to weights.
         readout: widths of the hidden layers of the readout; none for a linear one.
+        fuse_radial: whether the last layer of the radial networks is part of the product, so that
+            weights of edges never reach memory. For GPUs, where it may save memory and time: it has
+            not been measured on any. Parameters and results are the same, and so are model files.
 
     Example:
         >>> NequIPConfig(lmax=1, features=(8, 4)).hidden
@@ -42,6 +45,7 @@ class NequIPConfig(EnergyModelConfig, frozen=True):
     radial_trainable: bool = False
     radial_hidden: tuple[int, ...] = (128,)
     readout: tuple[int, ...] = ()
+    fuse_radial: bool = False
 
     @model_validator(mode="after")
     def _check_features(self) -> NequIPConfig:

@@ -12,6 +12,7 @@ from schur.engine import Routine
 from schur.engine.routine import Backend
 from schur.errors import ShapeError
 from schur.forms import Program
+from schur.nn.radial_mlp import RadialMLP
 from schur.products import Instruction, convolution, with_last_layer
 from schur.reps import Irreps
 from schur.tensors import GeometricTensor, Graph, check_edge_index, checked, wrapped
@@ -168,6 +169,34 @@ class Convolution(torch.nn.Module):
             f"Convolution({self.rep_in} x {self.rep_edge} -> {self.rep_out}, "
             f"{self.weight_numel} weights an edge)"
         )
+
+
+def with_network(
+    plain: Convolution,
+    fused: Convolution | None,
+    network: torch.nn.Module,
+    radial: Any,
+    envelope: Tensor | None,
+    at: tuple[Tensor, Tensor, Graph],
+) -> Tensor:
+    """A convolution whose weights a radial network makes, with its last layer inside or before.
+
+    Args:
+        plain: takes weights.
+        fused: the same with `hidden`, or None to make weights first.
+        network: a `RadialMLP`; of any other, such as a table, weights are made first.
+        radial: what it reads.
+        envelope: multiplies the weights, shape (edges, 1); or None.
+        at: features, attributes of edges, and the graph.
+    """
+    features, harmonics, graph = at
+    if fused is not None and isinstance(network, RadialMLP):
+        hidden, matrix = network.in_parts(radial)
+        hidden = hidden if envelope is None else hidden * envelope
+        return fused(features, harmonics, hidden, graph, matrix=matrix)
+    weights = network(radial)
+    weights = weights if envelope is None else weights * envelope
+    return plain(features, harmonics, weights, graph)
 
 
 def _table(array: Tensor, name: str, lines: str) -> Tensor:

@@ -82,7 +82,38 @@ class RadialMLP(torch.nn.Module):
                 "the input has the wrong shape", got=tuple(x.shape), expected=("...", self.sizes[0])
             )
         lead, x = x.shape[:-1], x.reshape(-1, self.sizes[0])
-        for k, blocks in enumerate(self._maps):
+        x = self._through(x, len(self._maps))
+        if self._final is not None:
+            x = x * self._final
+        return x.reshape(*lead, self.sizes[-1])
+
+    def in_parts(self, x: Shaped[Tensor, "rows radial"]) -> tuple[Tensor, Tensor]:
+        """What the last matrix multiplies, and that matrix with the constants.
+
+        For a layer that takes both in place of their product; see `Convolution`.
+
+        Raises:
+            ShapeError: where an activation follows the last matrix.
+
+        Example:
+            >>> net, x = RadialMLP([8, 16, 4]), torch.randn(3, 8)
+            >>> hidden, matrix = net.in_parts(x)
+            >>> torch.allclose(hidden @ matrix, net(x), atol=1e-5)
+            True
+        """
+        if self._final is not None:
+            raise ShapeError(
+                "this network does not end with a matrix",
+                got="out_activation=True",
+                expected="a network without an activation at its end",
+            )
+        last = len(self._maps) - 1
+        (path,) = self._maps[last].paths
+        return self._through(x, last), path.scale * getattr(self, f"layer{last}").weight
+
+    def _through(self, x: Tensor, count: int) -> Tensor:
+        """The first of the matrices, each with the activation that follows it."""
+        for k, blocks in enumerate(self._maps[:count]):
             weight = getattr(self, f"layer{k}").weight
             if weight.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
                 raise DtypeError(
@@ -94,9 +125,7 @@ class RadialMLP(torch.nn.Module):
             x = block_linear(x.to(weight.dtype), weight.reshape(-1), blocks)
             if self.activation is not None and (k < len(self._maps) - 1 or self._final):
                 x = self.activation(x)
-        if self._final is not None:
-            x = x * self._final
-        return x.reshape(*lead, self.sizes[-1])
+        return x
 
     def extra_repr(self) -> str:
         return f"{' -> '.join(map(str, self.sizes))}"
