@@ -19,6 +19,7 @@ from benchmarks.potentials import measure as potentials
 from benchmarks.potentials.catalogue import CONTENDERS as POTENTIAL_CONTENDERS
 from benchmarks.potentials.catalogue import PASSES as POTENTIAL_PASSES
 from benchmarks.potentials.catalogue import POTENTIALS
+from benchmarks.potentials.catalogue import cases_on as potential_cases
 from benchmarks.problem import PASSES
 from benchmarks.process import in_fresh_process
 from benchmarks.tables import table
@@ -32,29 +33,32 @@ PACKAGES = (
 
 
 NAMES = [*WORKLOADS, *POTENTIALS, "W12"]
+# What is not run unless it is asked for: a part of W12.
+START = "start"
 
 
 def main() -> None:
     """Parse, measure case by case, print each table as it comes, write the JSON at the end."""
     parser = _parser()
     options = parser.parse_args()
-    names = NAMES if options.device == "cpu" else list(WORKLOADS)
-    _refuse_unknown(parser, options.workloads, names)
+    _refuse_unknown(parser, options.workloads, [*NAMES, START])
     _refuse_unknown(parser, options.contenders or [], [*CONTENDERS, *POTENTIAL_CONTENDERS])
     if options.list:
         for name in WORKLOADS:
             each = workload(name)
             print(f"{name}  {each.title}: {', '.join(c.name or 'one case' for c in each.cases)}")
-        for name, (title, cases) in POTENTIALS.items():
+        for name, (title, _) in POTENTIALS.items():
+            cases = potential_cases(name, options.device)
             print(f"{name}  {title}: {', '.join(case.name for case in cases)}")
         print(f"W12  {latency.TITLE}: {', '.join(latency.MOLECULES)}")
+        print(f"{START}  of these MACE alone, and whether it starts in time")
         return
     if (reason := device.lacking(options.device)) is not None:
         parser.error(reason)
     report: dict[str, Any] = {"machine": machine(), "results": []}
     print("  ".join(f"{key} {value}" for key, value in report["machine"]["versions"].items()))
     print(f"{report['machine']['processor']}, {report['machine']['cores']} cores")
-    for name in options.workloads or names:
+    for name in options.workloads or NAMES:
         for line, results in measured(name, options):
             report["results"] += results
             print("\n" + line, flush=True)
@@ -68,10 +72,11 @@ def measured(name: str, options: argparse.Namespace) -> Iterator[tuple[str, list
         count = len(os.sched_getaffinity(0)) if threads == "all" else int(threads)
         asked = {"workload": name, "dtype": dtype, "threads": count, "repeats": options.repeats}
         asked["device"] = options.device
-        if name == "W12":
+        if name in ("W12", START):
             found = measure_latency(asked, options)
             failed = [result["failed"] for result in found if "failed" in result]
-            yield f"{name}: {failed[0]}" if failed else latency.table(found), found
+            verdict = latency.verdict(found) if name == START and not failed else ""
+            yield f"{name}: {failed[0]}" if failed else latency.table(found) + verdict, found
             continue
         if name in POTENTIALS:
             yield from measure_potentials(asked, options)
@@ -86,9 +91,9 @@ def measure_potentials(
     asked: dict[str, Any], options: argparse.Namespace
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """One table a case; contenders are processes of their own that take turns."""
-    title, cases = POTENTIALS[asked["workload"]]
+    title, _ = POTENTIALS[asked["workload"]]
     passes = [what for what in POTENTIAL_PASSES if what in options.passes]
-    for case in cases:
+    for case in potential_cases(asked["workload"], asked["device"]):
         if options.cases and case.name not in options.cases:
             continue
         chosen = [c for c in case.contenders if not options.contenders or c in options.contenders]
@@ -99,7 +104,8 @@ def measure_potentials(
 def measure_latency(asked: dict[str, Any], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Each molecule twice: routines compiled on the way, and found in the cache."""
     results = []
-    for architecture, molecule in product(latency.SHAPES, options.cases or latency.MOLECULES):
+    shapes = ["mace"] if asked["workload"] == START else latency.SHAPES
+    for architecture, molecule in product(shapes, options.cases or latency.MOLECULES):
         with tempfile.TemporaryDirectory() as cache:
             for state in ("empty", "full"):
                 spec = asked | {"what": "latency", "architecture": architecture, "case": molecule}
@@ -177,7 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="print the workloads and their cases")
     add("--cases", nargs="+", help="only the cases of these names")
     add("--dtype", nargs="+", default=["float32", "float64"], choices=["float32", "float64"])
-    add("--device", default="cpu", choices=device.DEVICES, help="cuda: W1 to W9, in larger sizes")
+    add(
+        "--device",
+        default="cpu",
+        choices=device.DEVICES,
+        help="cuda: larger sizes, and more of them",
+    )
     add("--threads", nargs="+", default=["1", "all"], help="numbers, or all")
     every = [*PASSES, *POTENTIAL_PASSES]
     add("--passes", nargs="+", default=every, choices=every)

@@ -23,6 +23,7 @@ def environment(threads: int, cache: str) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "XDG_CACHE_HOME": cache,
         "SCHUR_CACHE": str(Path(cache, "schur")),
+        "TRITON_CACHE_DIR": str(Path(cache, "triton")),
         "TORCHINDUCTOR_CACHE_DIR": str(Path(cache, "inductor")),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import references
+from benchmarks import latency, references
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.irreps import channelwise, dim, parse
 from benchmarks.mace_basis import dense_bases
@@ -18,6 +18,7 @@ from benchmarks.operations import operations
 from benchmarks.potentials import measure as potentials
 from benchmarks.potentials.catalogue import CONTENDERS as CONTENDERS_OF_POTENTIALS
 from benchmarks.potentials.catalogue import POTENTIALS, PotentialCase
+from benchmarks.potentials.catalogue import cases_on as potential_cases
 from benchmarks.potentials.contender import errors
 from benchmarks.potentials.structures import structures
 from benchmarks.problem import PASSES, Problem
@@ -66,11 +67,12 @@ def test_sizes_on_a_gpu() -> None:
     assert workload("W9", "cuda").title == workload("W9").title
 
 
+@pytest.mark.parametrize("name", ["W2", "W10", "W11", "W12", "start"])
 def test_without_a_gpu_the_command_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("sys.argv", ["benchmarks", "W2", "--device", "cuda"])
+    monkeypatch.setattr("sys.argv", ["benchmarks", name, "--device", "cuda"])
     with pytest.raises(SystemExit):
         benchmarks_main()
     assert "torch sees no GPU" in capsys.readouterr().err
@@ -167,8 +169,28 @@ def test_ten_frames_of_acetylacetone(shared_data: Path) -> None:
 
 
 def test_cases_of_potentials_have_names_of_their_own() -> None:
-    for _, cases in POTENTIALS.values():
-        assert len({case.name for case in cases}) == len(cases)
+    for name in POTENTIALS:
+        few, many = (potential_cases(name, device) for device in ("cpu", "cuda"))
+        assert len({case.name for case in many}) == len(many) > len(few)
+
+
+def test_structures_for_a_gpu() -> None:
+    """Whole cells of the same crystal, and more of the same grid."""
+    for name, count in {"diamond 5832": 5832, "copper 2048": 2048, "water box 5184": 5184}.items():
+        (large,), (small,) = structures(name), structures(name.rpartition(" ")[0])
+        assert len(large["numbers"]) == count
+        density = [len(s["numbers"]) / np.linalg.det(s["cell"]) for s in (large, small)]
+        assert density[0] == pytest.approx(density[1])
+
+
+def test_the_verdict_on_a_start_counts_construction_and_the_first_step() -> None:
+    laps = {"import torch": 50.0, "construct": 0.5}
+    found = [
+        {"case": "water", "device": "cpu", "cache": cache, "seconds": laps | {"first step": first}}
+        for cache, first in (("empty", 9.0), ("full", 0.7))
+    ]
+    cold, warm = latency.verdict(found).strip().splitlines()
+    assert "9.50 s" in cold and "reached 10 s" in cold and "1.20 s" in warm and "missed 1 s" in warm
 
 
 def test_a_potential_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +198,7 @@ def test_a_potential_is_measured_in_a_process_of_its_own(monkeypatch: pytest.Mon
     absent = ("benchmarks.potentials.of_no_package", "mace")
     monkeypatch.setitem(CONTENDERS_OF_POTENTIALS, "mace-torch", absent)
     case = PotentialCase("small water", "water", {"hidden": "2x0e"}, ("schur", "mace-torch"))
-    asked = {"workload": "W10", "dtype": "float64", "threads": 1, "repeats": 1}
+    asked = {"workload": "W10", "dtype": "float64", "threads": 1, "repeats": 1, "device": "cpu"}
     result = potentials.measure(asked, case, "MACE", case.contenders, ["EF"], {})
     rows = result["contenders"]
     assert rows["schur"]["reason"] is None and "error" not in rows["schur"]["passes"]["EF"]

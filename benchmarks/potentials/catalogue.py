@@ -70,8 +70,26 @@ NEQUIP_CASES = tuple(
     if name == "M" or batch not in ("water", "hexanol")
 )
 
+LARGE_MACE_CASES = tuple(
+    PotentialCase(f"{name} {batch}", batch, {"hidden": HIDDEN[name]}, ("schur", "mace-torch"))
+    for batch in ("diamond 1000", "diamond 5832")
+    for name in ("64x(0e+1o)", "128x(0e+1o)")
+)
+LARGE_NEQUIP_CASES = tuple(
+    PotentialCase(f"{name} {batch}", batch, NEQUIP_SHAPES[name], ("schur", "nequip"))
+    for batch in ("copper 2048", "water box 5184")
+    for name in ("S", "M")
+)
+
 POTENTIALS: dict[str, tuple[str, tuple[PotentialCase, ...]]] = {
     "W10": ("MACE, 2 layers, l <= 3, degree 3, 5 Å", MACE_CASES),
     "W11": ("NequIP, 5 Å", NEQUIP_CASES),
 }
 """Workload -> title and cases."""
+ON_A_GPU = {"W10": LARGE_MACE_CASES, "W11": LARGE_NEQUIP_CASES}
+"""Cases that a GPU has besides."""
+
+
+def cases_on(workload: str, device: str) -> tuple[PotentialCase, ...]:
+    """The cases of a workload on a device."""
+    return POTENTIALS[workload][1] + (ON_A_GPU[workload] if device == "cuda" else ())

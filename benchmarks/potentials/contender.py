@@ -20,12 +20,14 @@ class PotentialContender:
 
     Args:
         sizes: atoms of each structure.
+        device: where everything is computed.
     """
 
     packages: tuple[str, ...] = ()
 
-    def __init__(self, sizes: Sequence[int]) -> None:
-        self.sizes = torch.tensor(sizes, dtype=torch.float64)
+    def __init__(self, sizes: Sequence[int], device: str) -> None:
+        self.device = torch.device(device)
+        self.sizes = torch.tensor(sizes, dtype=torch.float64).to(self.device)
 
     def energies_and_forces(self, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies of structures and forces on atoms; `training` keeps the graph of both."""
@@ -54,6 +56,21 @@ class PotentialContender:
         """What a training step differentiates."""
         return (energies / self.sizes.to(energies.dtype)).square().sum() + forces.square().mean()
 
+    def wait(self) -> None:
+        """Until what was launched is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def peak_bytes(self, what: str) -> int | None:
+        """Of a GPU's memory that tensors take at most in a pass; None on a CPU."""
+        if self.device.type != "cuda":
+            return None
+        self.wait()
+        torch.cuda.reset_peak_memory_stats(self.device)
+        self.run(what)
+        self.wait()
+        return torch.cuda.max_memory_allocated(self.device)
+
     def write_reference(self, folder: Path) -> None:
         """Keeps what this contender says, for the others to be compared with."""
         np.savez(folder / REFERENCE, allow_pickle=False, **self.run("EF"), **self.run("step"))
@@ -81,4 +98,4 @@ def read_structures(folder: Path) -> list[dict[str, np.ndarray]]:
 
 
 def _numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().double().numpy()
+    return tensor.detach().double().cpu().numpy()

@@ -33,18 +33,26 @@ class MACETorch(PotentialContender):
 
     def __init__(self, spec: dict[str, Any], folder: Path) -> None:
         frames = read_structures(folder)
-        super().__init__([len(frame["numbers"]) for frame in frames])
+        super().__init__([len(frame["numbers"]) for frame in frames], spec["device"])
         logging.disable(logging.WARNING)
         elements = sorted({int(z) for frame in frames for z in frame["numbers"]})
         torch.set_default_dtype(torch.float64)
         self.model = _model(spec["settings"], elements)
-        self.batch = _batch(frames, elements, torch.float64)
-        if not (folder / MODEL).exists():
+        first = not (folder / MODEL).exists()
+        if first:
             torch.save(self.model, folder / MODEL)
+        self.model.to(self.device)
+        self.batch = self._moved(_batch(frames, elements, torch.float64))
+        if first:
             self.write_reference(folder)
         dtype = DTYPES[spec["dtype"]]
         torch.set_default_dtype(dtype)
-        self.model, self.batch = self.model.to(dtype), _batch(frames, elements, dtype)
+        self.model = self.model.to(dtype)
+        self.batch = self._moved(_batch(frames, elements, dtype))
+
+    def _moved(self, batch: dict[str, Any]) -> dict[str, Any]:
+        tensors = {k: v.to(self.device) for k, v in batch.items() if isinstance(v, torch.Tensor)}
+        return batch | tensors
 
     def parameters(self) -> list[torch.nn.Parameter]:
         return list(self.model.parameters())

@@ -83,7 +83,7 @@ def measure(
     """One table: times, errors and versions of all contenders.
 
     Args:
-        asked: workload, number type, threads, repeats.
+        asked: workload, number type, threads, repeats, device.
         case: shape and structures.
         title: of the workload.
         chosen: who takes part.
@@ -124,6 +124,9 @@ def _in_turn(
         if first.get("errors"):
             entry |= {"errors": first["errors"], "error": max(first["errors"].values())}
         rows[name]["passes"][what] = entry
+        if first.get("peak_bytes") is not None:
+            memory = rows[name].setdefault("memory", {})
+            memory[what] = {"peak_bytes": first["peak_bytes"]}
     able = [name for name in workers if rows[name]["passes"][what]["reason"] is None]
     seconds: dict[str, list[float]] = {name: [] for name in able}
     for _ in range(asked["repeats"]):

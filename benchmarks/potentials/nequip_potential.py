@@ -29,7 +29,7 @@ class NequIPPackage(PotentialContender):
 
     def __init__(self, spec: dict[str, Any], folder: Path) -> None:
         frames = read_structures(folder)
-        super().__init__([len(frame["numbers"]) for frame in frames])
+        super().__init__([len(frame["numbers"]) for frame in frames], spec["device"])
         mode = "compile" if spec["contender"].endswith("compiled") else "eager"
         if mode == "compile" and len(frames) == 1:
             raise NotPossible("runs a single structure eagerly, whatever the mode")
@@ -45,9 +45,9 @@ class NequIPPackage(PotentialContender):
             "per_type_energy_shifts": 0.0,
             **spec["settings"],
         }
-        self.batch = _batch(frames, elements)
+        self.batch = {k: v.to(self.device) for k, v in _batch(frames, elements).items()}
         if not (folder / MODEL).exists():
-            self.model = NequIPGNNModel(model_dtype="float64", **settings)
+            self.model = NequIPGNNModel(model_dtype="float64", **settings).to(self.device)
             _write(self.model, settings, elements, folder / MODEL)
             self.write_reference(folder)
         model = NequIPGNNModel(model_dtype=spec["dtype"], compile_mode=mode, **settings)
@@ -58,7 +58,7 @@ class NequIPPackage(PotentialContender):
         with torch.no_grad():
             for key, parameter in own.items():
                 parameter.copy_(kept[key])
-        self.model, self.dtype = model, DTYPES[spec["dtype"]]
+        self.model, self.dtype = model.to(self.device), DTYPES[spec["dtype"]]
 
     def parameters(self) -> list[torch.nn.Parameter]:
         return [p for p in self.model.parameters() if p.numel()]
@@ -85,7 +85,7 @@ def _batch(frames: list[dict[str, np.ndarray]], elements: list[int]) -> AtomicDa
 def _write(
     model: torch.nn.Module, settings: dict[str, Any], elements: list[int], path: Path
 ) -> None:
-    arrays = {key: p.detach().numpy() for key, p in model.named_parameters()}
+    arrays = {key: p.detach().cpu().numpy() for key, p in model.named_parameters()}
     arrays["settings"] = np.array(json.dumps(settings | {"elements": elements}))
     np.savez(path, allow_pickle=False, **arrays)
 

@@ -2,7 +2,8 @@
 
 Batches are evaluated as training and `schur eval` evaluate them: from the third one of the same
 atoms on by repeating a recording, and energies and forces with splines of the distance in place of
-radial networks, where that moves no force by more than 1e-6 eV/Å.
+radial networks, where that moves no force by more than 1e-6 eV/Å. On a GPU small batches are
+repeated from a graph of launches, without splines.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from schur.atoms.batch import AtomicDataset, Batch
 from schur.atoms.convert import convert_mace
 from schur.atoms.modelfile import build_potential
 from schur.atoms.potential import Potential
-from schur.atoms.repeated import RepeatedBatches, RepeatedPotential
+from schur.atoms.repeated import (
+    Outputs,
+    RepeatedBatches,
+    RepeatedPotential,
+    repeated_prediction,
+)
 from schur.atoms.system import System
 from schur.models.mace import MACEConfig
 from schur.models.nequip import NequIP, NequIPConfig
@@ -38,7 +44,7 @@ class SchurPotential(PotentialContender):
 
     def __init__(self, spec: dict[str, Any], folder: Path) -> None:
         frames = read_structures(folder)
-        super().__init__([len(frame["numbers"]) for frame in frames])
+        super().__init__([len(frame["numbers"]) for frame in frames], spec["device"])
         elements = tuple(sorted({int(z) for frame in frames for z in frame["numbers"]}))
         dtype = DTYPES[spec["dtype"]]
         potential = _from_mace(folder) if spec["workload"] == "W10" else _from_nequip(folder)
@@ -49,12 +55,14 @@ class SchurPotential(PotentialContender):
             potential = build_potential(
                 config, elements, reference, NEIGHBOURS, 1.0, 0.0, 0, torch.float64
             )
-        self.potential = potential.to(dtype).requires_grad_(True)
+        self.potential = potential.to(self.device, dtype).requires_grad_(True)
         systems = [System(f["numbers"], f["positions"], f.get("cell"), "cell" in f) for f in frames]
         data = AtomicDataset(systems, potential.elements, potential.cutoff, dtype)
-        self.batch = data.batch(range(len(systems)))
+        batch = data.batch(range(len(systems)))
+        self.batch = batch.to(self.device, len(potential.elements))
         self._warm: set[str] = set()
         self._evaluated = RepeatedPotential(self.potential, splines=True)
+        self._there = repeated_prediction(self.potential, forces=True, stress=False)
         self._differentiated = RepeatedBatches(self.potential, self._differentiate)
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -64,6 +72,10 @@ class SchurPotential(PotentialContender):
         if training:
             said = self.potential(self.batch, forces=True, differentiable=True)
         else:
+            if self.device.type != "cpu":
+                energies, _, forces, _ = self._repeated(self._there)
+                assert energies is not None and forces is not None
+                return energies, forces
             said = self._evaluated(self.batch)
         assert said.forces is not None
         return said.energies, said.forces
@@ -77,11 +89,19 @@ class SchurPotential(PotentialContender):
     def _run(self, what: str) -> dict[str, np.ndarray]:
         if what == "EF":
             return super().run(what)
-        loss, *gradients = self._differentiated(self.batch)
+        loss, *gradients = self._repeated(self._differentiated)
         for parameter, gradient in zip(self.parameters(), gradients, strict=True):
             parameter.grad = gradient
         assert loss is not None
-        return {"loss": loss.double().numpy()}
+        return {"loss": loss.double().cpu().numpy()}
+
+    def _repeated(self, function: RepeatedBatches) -> Outputs:
+        """The batch lies on the device already, with its neighbours sorted: as in dynamics."""
+        if self.device.type == "cpu":
+            return function(self.batch)
+        if not function.takes(len(self.batch.vectors) // 2):
+            return function.function(self.batch)
+        return function.of(("the batch",), self.batch)
 
     def _differentiate(self, batch: Batch) -> list[torch.Tensor | None]:
         said = self.potential(batch, forces=True, differentiable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +30,28 @@ def structures(name: str) -> list[Structure]:
     if name in ("water", "hexanol"):
         species, positions = molecule(name)
         return [{"numbers": np.array([1, 6, 8])[species], "positions": positions}]
-    return [{"diamond": _diamond, "copper": _copper, "water box": _water_box}[name]()]
+    made = {
+        "diamond": _diamond,
+        "diamond 1000": partial(_diamond, 5),
+        "diamond 5832": partial(_diamond, 9),
+        "copper": _copper,
+        "copper 2048": partial(_copper, (8, 8, 8)),
+        "water box": _water_box,
+        "water box 5184": partial(_water_box, 12),
+    }
+    return [made[name]()]
 
 
-def _diamond() -> Structure:
-    """64 carbon atoms, moved a little from their places."""
+def _diamond(cells: int = 2) -> Structure:
+    """Eight carbon atoms a cell, moved a little from their places."""
     corners = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]])
-    return _crystal(np.concatenate([corners, corners + 1]) / 4, (2, 2, 2), 3.567, 6)
+    return _crystal(np.concatenate([corners, corners + 1]) / 4, (cells,) * 3, 3.567, 6)
 
 
-def _copper() -> Structure:
-    """64 atoms of copper, moved a little from their places."""
+def _copper(cells: tuple[int, int, int] = (4, 2, 2)) -> Structure:
+    """Four atoms of copper a cell, moved a little from their places."""
     corners = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
-    return _crystal(corners, (4, 2, 2), 3.61, 29)
+    return _crystal(corners, cells, 3.61, 29)
 
 
 def _crystal(cell: np.ndarray, times: tuple[int, int, int], side: float, z: int) -> Structure:
@@ -55,18 +65,18 @@ def _crystal(cell: np.ndarray, times: tuple[int, int, int], side: float, z: int)
     }
 
 
-def _water_box() -> Structure:
-    """64 molecules of water on a grid, each turned at random."""
+def _water_box(side: int = MOLECULES_A_SIDE) -> Structure:
+    """Molecules of water on a grid, `side` along each edge, each turned at random."""
     rng = np.random.default_rng(11)
     species, atoms = molecule("water")
-    grid = np.stack(np.meshgrid(*[np.arange(MOLECULES_A_SIDE)] * 3, indexing="ij"), -1)
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), -1)
     places = grid.reshape(-1, 3) * (WATER_BOX / MOLECULES_A_SIDE)
     turns = [np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in places]
     positions = [atoms @ turn.T + place for turn, place in zip(turns, places, strict=True)]
     return {
         "numbers": np.tile(np.array([1, 6, 8])[species], len(places)),
         "positions": np.concatenate(positions),
-        "cell": np.eye(3) * WATER_BOX,
+        "cell": np.eye(3) * WATER_BOX * side / MOLECULES_A_SIDE,
     }
 
 

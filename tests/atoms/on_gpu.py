@@ -19,6 +19,7 @@ import torch
 from ase import Atoms
 from pretended_gpu import MixedDevices, PretendedGPU, PretendedGraphs, device, start
 
+from benchmarks.potentials.schur_potential import SchurPotential
 from schur.atoms.batch import AtomicDataset, Batch
 from schur.atoms.calculator import system_of
 from schur.atoms.evaluate import predict
@@ -129,6 +130,17 @@ def on(where: torch.device, potential: Potential, batch: Batch) -> Batch:
     return batch.to(where, len(potential.elements))
 
 
+def benchmarked(where: torch.device, folder: Path) -> list[float]:
+    """What `python -m benchmarks W11` has Schur do."""
+    frame = {"numbers": [8, 1, 1], "positions": systems(1)[0].positions.tolist()}
+    (folder / "structures.json").write_text(json.dumps([frame]))
+    settings = {"num_layers": 1, "l_max": 1, "parity": False, "num_features": [4, 4]}
+    spec = {"workload": "W11", "dtype": "float64", "device": str(where), "settings": settings}
+    contender = SchurPotential(spec, folder)
+    said = contender.run("EF")
+    return [*said["energies"], *said["forces"].flatten(), float(contender.run("step")["loss"])]
+
+
 class _Said(logging.Handler):
     """The lines of a log."""
 
@@ -191,6 +203,7 @@ def everything(folder: Path) -> dict[str, Any]:
             lambda where, n=steps: moved_along(potential_of("mace").to(where), n),
         )
     with_graphs("trained with graphs", lambda where: trained(where, epochs=4))
+    with_graphs("benchmarked", lambda where: benchmarked(where, folder))
     with_graphs(
         "moved along without graphs", lambda where: moved_along(potential_of("egnn").to(where), 4)
     )

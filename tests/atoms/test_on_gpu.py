@@ -58,6 +58,7 @@ def numbers(found: Any) -> list[float]:
         "moved along 8 steps with graphs",
         "moved along without graphs",
         "trained with graphs",
+        "benchmarked",
         "loss",
     ],
 )
