@@ -65,6 +65,23 @@ def systems(count: int) -> list[System]:
     return made
 
 
+class Looks(torch.nn.Module):
+    """A model that takes no topology, and so looks at its neighbours where they lie."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *given: Any, **more: Any) -> torch.Tensor:
+        return self.inner(*given, **more)
+
+
+def looking() -> Potential:
+    potential = potential_of("egnn")
+    potential.model = Looks(potential.model)
+    return potential
+
+
 def potential_of(name: str) -> Potential:
     return build_potential(SHAPES[name], (1, 8), (-1.0, -2.0), 3.0, 0.5, 0.1, 0, torch.float64)
 
@@ -169,6 +186,7 @@ def everything(folder: Path) -> dict[str, Any]:
 
     for name in SHAPES:
         both(f"said by {name}", lambda where, n=name: said(potential_of(n).to(where)))
+    both("said by one that looks", lambda where: said(looking().to(where)))
     (folder / "run").mkdir()
     both("trained", lambda where: trained(where, folder / "run" if where == there else None))
     (folder / "stopped").mkdir()
@@ -205,7 +223,7 @@ def everything(folder: Path) -> dict[str, Any]:
     with_graphs("trained with graphs", lambda where: trained(where, epochs=4))
     with_graphs("benchmarked", lambda where: benchmarked(where, folder))
     with_graphs(
-        "moved along without graphs", lambda where: moved_along(potential_of("egnn").to(where), 4)
+        "moved along without graphs", lambda where: moved_along(looking().to(where), 4)
     )
 
     potential = potential_of("mace")
