@@ -45,7 +45,7 @@ def structures(name: str) -> list[Structure]:
 def _diamond(cells: int = 2) -> Structure:
     """Eight carbon atoms a cell, moved a little from their places."""
     corners = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]])
-    return _crystal(np.concatenate([corners, corners + 1]) / 4, (cells,) * 3, 3.567, 6)
+    return _crystal(np.concatenate([corners, corners + 1]) / 4, (cells, cells, cells), 3.567, 6)
 
 
 def _copper(cells: tuple[int, int, int] = (4, 2, 2)) -> Structure:

@@ -222,9 +222,7 @@ def everything(folder: Path) -> dict[str, Any]:
         )
     with_graphs("trained with graphs", lambda where: trained(where, epochs=4))
     with_graphs("benchmarked", lambda where: benchmarked(where, folder))
-    with_graphs(
-        "moved along without graphs", lambda where: moved_along(looking().to(where), 4)
-    )
+    with_graphs("moved along without graphs", lambda where: moved_along(looking().to(where), 4))
 
     potential = potential_of("mace")
     data = AtomicDataset(systems(3), (1, 8), CUTOFF, torch.float64)

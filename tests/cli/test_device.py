@@ -35,11 +35,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "m.schur", folder / "data.xyz"
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "predict", "md", "relax"])
+@pytest.mark.parametrize("command", ["train", "eval", "predict", "md", "relax", "audit", "demo"])
 def test_a_gpu_that_is_not_there(files: tuple[Path, Path], command: str, tmp_path: Path) -> None:
     model, data = files
-    words = [data] if command == "train" else [model, data]
-    result = schur(command, *words, "-o", tmp_path / "out.xyz", "--device", "cuda")
+    words = {"train": [data], "demo": []}.get(command, [model, data])
+    output = [] if command == "audit" else ["-o", tmp_path / "out.xyz"]
+    result = schur(command, *words, *output, "--device", "cuda")
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     for part in ("device 'cuda' cannot be used", "torch sees no GPU", "a GPU", "ask for cpu"):
@@ -59,6 +60,8 @@ def test_the_choice_is_said_and_its_reason(files: tuple[Path, Path], tmp_path: P
     result = schur("train", files[1], "--dry-run", "training.device=cpu")
     assert "device: cpu (asked for)" in result.output
     result = schur("predict", *files, "-o", tmp_path / "said.xyz", "--device", "cpu")
+    assert result.exit_code == 0 and "device: cpu (asked for)" in result.output
+    result = schur("audit", *files, "--frames", 1, "--samples", 1, "--device", "cpu")
     assert result.exit_code == 0 and "device: cpu (asked for)" in result.output
 
 

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schur.engine import block_products, c_backend
-from schur.engine.block_map import BlockMap, BlockPath, RowGroups, in_torch, outer_in_torch
+from schur.engine.block_map import (
+    BlockMap,
+    BlockPath,
+    RowGroups,
+    in_torch,
+    in_torch_by_group,
+    outer_in_torch,
+    outer_in_torch_by_group,
+)
 
 pytestmark = pytest.mark.skipif(c_backend.missing() is not None, reason="no C compiler")
 
@@ -112,6 +120,22 @@ def test_strided_and_negated_rows_are_read_as_they_are() -> None:
     x = torch.randn(1, made.dim_in).expand(5, -1)
     assert torch.equal(
         block_products.apply(x, w, made, None), block_products.apply(x.clone(), w, made, None)
+    )
+
+
+@pytest.mark.parametrize("which", [[2, 0, 2, 0, 3], [0, 0, 2, 3, 3], []])
+def test_torch_multiplies_the_rows_of_each_group_alone(which: list[int]) -> None:
+    """Group 1 has no rows; in order and in disorder, and no rows at all."""
+    made = BlockMap((BlockPath(0, 1, 2, 3, 2, 0, 0.5),), 6, 5, 6)
+    groups = RowGroups.of(torch.tensor(which, dtype=torch.int64), 4)
+    generator = torch.Generator().manual_seed(0)
+    x, g, w = (
+        torch.randn(*shape, dtype=torch.float64, generator=generator)
+        for shape in ((len(which), 6), (len(which), 5), (4, 6))
+    )
+    torch.testing.assert_close(in_torch_by_group(x, w, made, groups), in_torch(x, w, made, groups))
+    torch.testing.assert_close(
+        outer_in_torch_by_group(x, g, made, groups), outer_in_torch(x, g, made, groups)
     )
 
 

@@ -191,7 +191,7 @@ def _outputs(
     rows = (len(atoms), len(atoms) + len(potential.elements))
     # Rows that belong to edges come in another order for turned structures.
     return {
-        name: x
+        name: x.cpu()
         for name, x in seen.items()
         if x.ndim == 2 and len(x) in rows and x.shape[1] == known[name].dim
     }

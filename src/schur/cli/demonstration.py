@@ -23,6 +23,7 @@ from ..atoms.run import COLUMNS, MODEL, train_potential
 from ..atoms.sampling import sample_molecule
 from ..atoms.sources import write_any
 from ..atoms.structures import first_structure
+from ..train.device import choose_device
 from ..train.progress import ConsoleReporter
 from .moving import RowPrinter
 from .tables import console, say, say_findings, say_notes
@@ -72,21 +73,24 @@ class Demo:
         time_limit: of the training, as on the command line.
         picoseconds: length of the dynamics.
         seed: of everything.
+        device: of training and dynamics; see `schur.train.device`.
     """
 
     frames: int
     time_limit: str | None
     picoseconds: float
     seed: int
+    device: str = "auto"
 
 
 def run_demo(output: Path, demo: Demo) -> None:
     """Samples, trains, evaluates, moves and reports; everything lands in the folder.
 
     Raises:
-        BackendError: tblite is not installed, or failed.
+        BackendError: tblite is not installed, or failed; or a device that is not there.
         NumberError: dynamics that is not physical.
     """
+    choose_device(demo.device)  # before anything is sampled
     require_tblite()
     out, begin = console(), time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
@@ -110,7 +114,7 @@ def run_demo(output: Path, demo: Demo) -> None:
 
 
 def _tree(path: Path, demo: Demo) -> dict[str, Any]:
-    training: dict[str, Any] = {"seed": demo.seed}
+    training: dict[str, Any] = {"seed": demo.seed, "device": demo.device}
     if demo.time_limit is not None:
         training["time_limit"] = seconds(demo.time_limit)
     return {"data": {"train": [str(path)]}, "training": training}
@@ -123,7 +127,8 @@ def _move(output: Path, prepared: Prepared, demo: Demo, out: Console) -> Dynamic
     held_out = [*split.test, *split.valid]
     start = next((s for s in held_out if s.config_type == cold), held_out[0])
     atoms = Atoms(start.numbers, start.positions)
-    atoms.calc = Calculator(output / MODEL)
+    atoms.calc = calculator = Calculator(output / MODEL, device=demo.device)
+    say(out, str(calculator.chosen))
     steps = max(round(1000 * demo.picoseconds / _TIMESTEP), 1)
     config = DynamicsConfig(
         temperature=min(TEMPERATURES), timestep=_TIMESTEP, steps=steps, seed=demo.seed

@@ -127,6 +127,7 @@ def demo(
     time_limit: TimeLimit = "150s",
     picoseconds: Annotated[float, typer.Option(help="Length of the dynamics.")] = 10.0,
     seed: Seed = 0,
+    device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Sample ethanol, train a potential, judge it, run 10 ps of dynamics, write a report."""
@@ -135,7 +136,7 @@ def demo(
 
     with honest_errors():
         use_threads(threads)
-        run_demo(output, Demo(frames, time_limit, picoseconds, seed))
+        run_demo(output, Demo(frames, time_limit, picoseconds, seed, device))
 
 
 @app.command(name="eval")
@@ -171,12 +172,13 @@ def audit(
     frames: Annotated[int, typer.Option(min=1, help="How many structures, evenly spaced.")] = 10,
     samples: Annotated[int, typer.Option(min=1, help="Motions of each kind.")] = 4,
     seed: Seed = 0,
+    device: Device = "auto",
 ) -> None:
     """Measure how exactly a potential respects motions, reflections and orders of atoms."""
     from .auditing import run_audit
 
     with honest_errors():
-        run_audit(model, files, frames, samples, seed)
+        run_audit(model, files, frames, samples, seed, device)
 
 
 @app.command()

@@ -110,6 +110,18 @@ class RowGroups:
         order = None if ordered else torch.argsort(which, stable=True)
         return cls(which, order, tuple(bounds))
 
+    def split(self, rows: Float[Tensor, "rows dim"]) -> tuple[Tensor, ...]:
+        """The rows of each group.
+
+        Example:
+            >>> groups = RowGroups.of(torch.tensor([1, 0, 1]), 2)
+            >>> [part[:, 0].tolist() for part in groups.split(torch.tensor([[0.0], [1.0], [2.0]]))]
+            [[1.0], [0.0, 2.0]]
+        """
+        ordered = rows if self.order is None else rows[self.order]
+        sizes = [end - begin for begin, end in zip(self.bounds, self.bounds[1:], strict=False)]
+        return ordered.split(sizes)
+
 
 def in_torch(
     x: Float[Tensor, "rows dim_in"],
@@ -117,7 +129,11 @@ def in_torch(
     blocks: BlockMap,
     groups: RowGroups | None,
 ) -> Float[Tensor, "rows dim_out"]:
-    """The map in operations of torch, for any device and number type and for its tracers."""
+    """The map in operations of torch, for any device and number type and for its tracers.
+
+    All rows are multiplied for each group, as a tracer must not see how many belong to it; see
+    `in_torch_by_group`.
+    """
     if groups is not None:
         total = x.new_zeros(len(x), blocks.dim_out)
         for group in range(len(groups.bounds) - 1):
@@ -135,6 +151,31 @@ def in_torch(
         parts += [x.new_zeros(len(x), start - column), written[start]]
         column = start + written[start].shape[1]
     return torch.cat([*parts, x.new_zeros(len(x), blocks.dim_out - column)], 1)
+
+
+def in_torch_by_group(
+    x: Float[Tensor, "rows dim_in"],
+    weight: Float[Tensor, "groups weight_numel"],
+    blocks: BlockMap,
+    groups: RowGroups,
+) -> Float[Tensor, "rows dim_out"]:
+    """The same where the sizes of groups are known: every row is multiplied once."""
+    parts = groups.split(x)
+    made = torch.cat([in_torch(p, w, blocks, None) for p, w in zip(parts, weight, strict=True)])
+    return (
+        made if groups.order is None else torch.empty_like(made).index_copy_(0, groups.order, made)
+    )
+
+
+def outer_in_torch_by_group(
+    x: Float[Tensor, "rows dim_in"],
+    g: Float[Tensor, "rows dim_out"],
+    blocks: BlockMap,
+    groups: RowGroups,
+) -> Float[Tensor, "groups weight_numel"]:
+    """The gradient of ⟨g, in_torch_by_group(x, w)⟩ by w, likewise."""
+    pairs = zip(groups.split(x), groups.split(g), strict=True)
+    return torch.stack([outer_in_torch(one, other, blocks, None) for one, other in pairs])
 
 
 def outer_in_torch(

@@ -19,7 +19,14 @@ from torch import Tensor
 
 from schur.engine import allocation, c_backend, c_compiler, c_runtime, recording
 from schur.engine.autocast import switched_off
-from schur.engine.block_map import BlockMap, RowGroups, in_torch, outer_in_torch
+from schur.engine.block_map import (
+    BlockMap,
+    RowGroups,
+    in_torch,
+    in_torch_by_group,
+    outer_in_torch,
+    outer_in_torch_by_group,
+)
 
 # Rows that share a packed matrix: few enough to stay in the second cache while all blocks of a
 # map pass over them.
@@ -59,7 +66,9 @@ def apply(
     """
     if not _serves(x):
         with torch.no_grad(), switched_off(x.device):
-            return in_torch(x, weight, blocks, groups)
+            if groups is None:
+                return in_torch(x, weight, blocks, None)
+            return in_torch_by_group(x, weight, blocks, groups)
     out = allocation.empty(len(x), blocks.dim_out, like=x)
     if not blocks.covers:
         out.zero_()
@@ -81,7 +90,9 @@ def outer(
     """
     if not _serves(x):
         with torch.no_grad(), switched_off(x.device):
-            return outer_in_torch(x, g, blocks, groups)
+            if groups is None:
+                return outer_in_torch(x, g, blocks, None)
+            return outer_in_torch_by_group(x, g, blocks, groups)
     bounds = (0, len(x)) if groups is None else groups.bounds
     items, pieces = _items(bounds, max(_ROWS_OUTER, -(-len(x) // _MOST_PARTIALS)))
     partial = allocation.empty(items.count, blocks.weight_numel, like=x)

@@ -10,14 +10,10 @@ from schur.forms import Program
 
 # Sides of matrices are cut into blocks of so many, the least that matrix units take.
 SIDE = 16
-WARPS = 4
+# Rows of a block, and warps of a program.
+ROWS, WARPS = 32, 4
 # Products of a sum in one line: Triton reads an expression recursively.
 _PRODUCTS = 8
-
-
-def block_rows(compute: str) -> int:
-    """Rows of a block: as many as leave registers for its sums."""
-    return 16 if compute == "float64" else 32
 
 
 class MatrixText:
@@ -54,7 +50,6 @@ class MatrixText:
         first = product.paths[0]
         extents = [first.extent(letter) for letter in (first.loop, first.across, first.along)]
         self.tiles = tuple(-(-extent // SIDE) for extent in extents[1:])
-        self.rows = block_rows(compute)
         if product.kind == "outer":
             self.programs = extents[0] * prod(self.tiles)
         else:
@@ -78,9 +73,9 @@ class MatrixText:
     def _across(self) -> None:
         target = self.product.target
         extent, components = target.extents[0], self.product.components
-        self._rows(f"s * {self.rows}", "rows")
+        self._rows(f"s * {ROWS}", "rows")
         self._say(f"t = b * {SIDE} + tl.arange(0, {SIDE})", f"mt = t < {extent}")
-        self._clear([f"acc{k}" for k in components], (self.rows, SIDE))
+        self._clear([f"acc{k}" for k in components], (ROWS, SIDE))
         for number, path in enumerate(self.product.paths):
             along = path.along
             o, a = f"o{number}", f"a{number}"
@@ -101,15 +96,15 @@ class MatrixText:
     def _inner(self) -> None:
         target = self.product.target
         components = self.product.components
-        self._rows(f"s * {self.rows}", "rows")
-        self._clear([f"acc{k}" for k in components], (self.rows,))
+        self._rows(f"s * {ROWS}", "rows")
+        self._clear([f"acc{k}" for k in components], (ROWS,))
         for number, path in enumerate(self.product.paths):
             left, right = path.across, path.along
             used = sorted({(m, self._component(path, c, left)) for m, c, _ in path.terms})
             a, t = f"a{number}", f"t{number}"
             with _Loop(self, f"{t}_0", path.extent(right), SIDE):
                 self._axis(t, path.extent(right))
-                self._clear([f"q{number}_{m}_{k}" for m, k in used], (self.rows, SIDE))
+                self._clear([f"q{number}_{m}_{k}" for m, k in used], (ROWS, SIDE))
                 with _Loop(self, f"{a}_0", path.extent(left), SIDE):
                     self._axis(a, path.extent(left))
                     self._tiles(number, path.by[left], a, path.used(left))
@@ -142,7 +137,7 @@ class MatrixText:
         self._say(f"ma = a < {across}", f"mt = t < {along}")
         self._clear([f"acc{m}" for m in components], (SIDE, SIDE))
         self._say("last = tl.minimum(s * grain + grain, rows)")
-        self._say(f"for r0 in range(s * grain, last, {self.rows}):")
+        self._say(f"for r0 in range(s * grain, last, {ROWS}):")
         self.depth += 1
         self._rows("r0", "last")
         for number, path in enumerate(self.product.paths):
@@ -209,7 +204,7 @@ class MatrixText:
 
     def _rows(self, first: str, last: str) -> None:
         """A block of rows, and where their lines begin."""
-        self._say(f"r = {first} + tl.arange(0, {self.rows})", f"mr = r < {last}")
+        self._say(f"r = {first} + tl.arange(0, {ROWS})", f"mr = r < {last}")
         for name in self.indices:
             number = self.numbers[name]
             self._say(f"j{number} = tl.load(i{number} + r, mask=mr, other=0).to(tl.int64)")

@@ -10,8 +10,9 @@ from schur.engine import triton_plan
 from schur.engine.triton_kernels import Budget, Launches
 from schur.engine.triton_lanes import ROWS, WARPS, LanesText
 from schur.engine.triton_matrices import MatrixProduct
+from schur.engine.triton_matrices_text import ROWS as MATRIX_ROWS
 from schur.engine.triton_matrices_text import WARPS as MATRIX_WARPS
-from schur.engine.triton_matrices_text import MatrixText, block_rows
+from schur.engine.triton_matrices_text import MatrixText
 from schur.engine.triton_text import KernelText
 from schur.forms import Program
 
@@ -170,9 +171,7 @@ class _Source:
             )
             for name, size in written.items()
         )
-        return PassCalls(
-            None, outer, 0 if outer else block_rows(self.compute), targets, tuple(launches)
-        )
+        return PassCalls(None, outer, 0 if outer else MATRIX_ROWS, targets, tuple(launches))
 
     def _lanes(self, number: int) -> PassCalls:
         text = LanesText(self.program, f"pass_{number}", self.compute, bool(self.cast))
