@@ -38,6 +38,7 @@ CASES = {
         LayerCase("S", 4, 3, 3),
         LayerCase("S", 12, 2, 1),
         LayerCase("S", 8, 2, 2),
+        LayerCase("S", 10, 2, 2),
         LayerCase("S", 8, 3, 1),
         LayerCase("O", 3, 1, 1),
         LayerCase("O", 3, 2, 2),

@@ -169,7 +169,11 @@ def test_a_matrix_that_is_only_kept() -> None:
     assert layer.matrix._kept is None
     with torch.no_grad():
         assert_close(layer(x), trained, 1e-5)
-    assert layer.matrix._kept is not None
+        assert layer.matrix._kept is not None
+        layer.matrix._kept = None
+        many = layer(x.repeat(40, 1, 1, 1))  # 80 rows: the program costs less for each
+    assert layer.matrix._kept is None
+    assert_close(many[:2], trained, 1e-5)
 
 
 def test_wide_and_large_layers_and_named_backends_have_no_matrix() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from schur.engine import Routine
 from schur.engine.routine import Backend
+from schur.engine.tracing import is_traced
 from schur.errors import RepresentationError, ShapeError
 from schur.forms import Program, cost
 from schur.groups import Group
@@ -24,9 +25,9 @@ _COMPILED_TERMS = 4000
 # Numbers that all maps have together as matrices, which are needed for a moment.
 _STACKED_ENTRIES = 1 << 22
 # A program that torch runs is slower than the matrix up to any size that is held; a compiled one
-# is slower than a matrix that is kept, and not made anew, up to the second size.
+# is slower for few rows than a matrix that is kept, and not made anew, up to the second size.
 _MATRIX_ENTRIES = 1 << 18
-_KEPT_ENTRIES = 1 << 16
+_KEPT_ENTRIES, _KEPT_ROWS = 1 << 16, 64
 # Nanoseconds of one core for a pass forward and back of 64 rows in float32, fitted: a call, an
 # entry of the matrix, an operation of a compiled program where vectors of channels are full or not.
 _MATRIX_CALL, _ENTRY = 100_000, 8.0
@@ -58,7 +59,8 @@ class DiagramLinear(torch.nn.Module):
             faster: 100 µs + 8 ns n^(k+l) channels_in channels_out, against 250 µs + 32 ns for each
             operation of the program on a row, 12 ns from 16 channels on. These were fitted to
             calls forward and back for 64 rows. While no gradient by the weights is asked for the
-            matrix is kept and a call costs the product alone: then up to 65,536 entries at least.
+            matrix is kept and a call costs the product alone: then, for up to 64 rows, a matrix may
+            have 65,536 entries in any case.
 
     Attributes:
         dimension, bias_dimension: how many maps and how many invariant tensors there are.
@@ -166,7 +168,7 @@ class DiagramLinear(torch.nn.Module):
         if (
             matrix is not None
             and weight is not None
-            and (self._matrix_learns or not (weight.requires_grad and torch.is_grad_enabled()))
+            and (self._matrix_learns or _few_and_fixed(rows, weight))
             and _plain(x, weight)
         ):
             out = matrix(rows, weight, bias)
@@ -181,6 +183,14 @@ class DiagramLinear(torch.nn.Module):
             f"{self.channels_in} -> {self.channels_out} channels, {self.dimension} maps, "
             f"{self.bias_dimension} biases, {numel} parameters)"
         )
+
+
+def _few_and_fixed(rows: Tensor, weight: Tensor) -> bool:
+    """Whether a matrix that is kept is faster than a program, which costs less for each row."""
+    if is_traced():  # a graph is for any number of rows
+        return False
+    learns = weight.requires_grad and torch.is_grad_enabled()
+    return not learns and len(rows) <= _KEPT_ROWS
 
 
 def _plain(x: Tensor, weight: Tensor) -> bool:
