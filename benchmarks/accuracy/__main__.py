@@ -125,6 +125,7 @@ def _picture(results: list[dict[str, Any]], path: Path) -> None:
         minutes = [s / 60 for s in seconds]
         # Ten colours twice over, the second time dashed; the legend stands in the order of errors.
         style = {"color": f"C{number % 10}", "ls": "-" if number < 10 else "--", "lw": 1.4}
+        style |= {"marker": "o", "ms": 3}  # a slow model may have been validated once
         label = f"{result['forces']:5.1f}  {result['model']}"
         axes.plot(minutes, errors, label=label, **style)
     clocks = {result["clock"] for result in results}
