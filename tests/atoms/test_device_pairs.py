@@ -13,7 +13,7 @@ from schur.atoms.neighbours import NeighbourList, neighbour_list
 from schur.atoms.system import System
 from schur.errors import DataError
 
-from .test_neighbours import CELLS, LENGTHS, PLACES, TILTS, as_set, plain
+from .test_neighbours import CELLS, LENGTHS, PLACES, TILTS, any_cell, as_set, plain
 
 CUTOFF = 2.2 + 1e-4
 
@@ -42,14 +42,7 @@ def test_any_cell(
     pbc: tuple[bool, ...],
     turned: bool,
 ) -> None:
-    """Skewed by more than its length, smaller than the cutoff, left-handed, atoms outside."""
-    cell = np.diag(lengths)
-    cell[1, 0], cell[2, 0], cell[2, 1] = np.array(tilts) * [lengths[0], lengths[0], lengths[1]]
-    if turned:
-        cell = cell[[1, 0, 2]]
-    # On a lattice of 1/64 no two distances lie within rounding on both sides of the cutoff.
-    positions = np.round(np.array(places) @ cell * 64) / 64
-    system = System([6] * len(places), positions, np.round(cell * 64) / 64, pbc)
+    system = any_cell(lengths, tilts, places, pbc, turned)
     found = half(device_pairs(system, CUTOFF, "cpu"), system)
     assert both_directions(found) == plain(system, CUTOFF)
 

@@ -80,6 +80,23 @@ TILTS = st.tuples(*[st.floats(-1.5, 1.5)] * 3)
 PLACES = st.lists(st.tuples(*[st.floats(-2.0, 2.0)] * 3), min_size=1, max_size=4)
 
 
+def any_cell(
+    lengths: tuple[float, ...],
+    tilts: tuple[float, ...],
+    places: list[tuple[float, ...]],
+    pbc: tuple[bool, ...],
+    turned: bool,
+) -> System:
+    """Skewed by more than its length, smaller than the cutoff, left-handed, atoms outside."""
+    cell = np.diag(lengths)
+    cell[1, 0], cell[2, 0], cell[2, 1] = np.array(tilts) * [lengths[0], lengths[0], lengths[1]]
+    if turned:
+        cell = cell[[1, 0, 2]]
+    # On a lattice of 1/64 no two distances lie within rounding on both sides of the cutoff.
+    positions = np.round(np.array(places) @ cell * 64) / 64
+    return System([6] * len(places), positions, np.round(cell * 64) / 64, pbc)
+
+
 @given(LENGTHS, TILTS, PLACES, st.tuples(*[st.booleans()] * 3), st.booleans())
 def test_any_cell(
     lengths: tuple[float, ...],
@@ -88,14 +105,7 @@ def test_any_cell(
     pbc: tuple[bool, ...],
     turned: bool,
 ) -> None:
-    """Skewed by more than its length, smaller than the cutoff, left-handed, atoms outside."""
-    cell = np.diag(lengths)
-    cell[1, 0], cell[2, 0], cell[2, 1] = np.array(tilts) * [lengths[0], lengths[0], lengths[1]]
-    if turned:
-        cell = cell[[1, 0, 2]]
-    # On a lattice of 1/64 no two distances lie within rounding on both sides of the cutoff.
-    positions = np.round(np.array(places) @ cell * 64) / 64
-    system = System([6] * len(places), positions, np.round(cell * 64) / 64, pbc)
+    system = any_cell(lengths, tilts, places, pbc, turned)
     cutoff = 2.2 + 1e-4
     assert as_set(neighbour_list(system, cutoff)) == plain(system, cutoff)
 

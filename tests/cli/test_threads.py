@@ -67,6 +67,13 @@ def test_a_resumed_run_has_the_threads_it_had(
     assert torch.get_num_threads() == 2
     use_threads(3, path)
     assert torch.get_num_threads() == 3
+    torch.set_num_threads(1)
+    use_threads(None, path)  # a machine with fewer processors
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")  # as torchrun, for one of several processes
+    use_threads(None, path)
+    assert torch.get_num_threads() == 4
 
 
 def test_a_busy_program_is_noticed() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import DataError
 from ..models.registry import ModelConfig, build_model, config_of, parse_config
-from ..train.tensor_file import load_tensors, save_tensors
+from ..train.tensor_file import load_header, load_tensors, save_tensors
 from .potential import Potential
 
 _KIND = "schur model"
@@ -89,7 +89,7 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: a file that is absent, cut off or no model.
     """
-    return _checked(load_tensors(path)[1], path)
+    return _checked(load_header(path), path)
 
 
 def load_potential(

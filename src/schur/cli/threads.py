@@ -22,9 +22,9 @@ def use_threads(count: int | None, checkpoint: Path | None = None) -> None:
     """Sets the threads of this process, which is the command's own, and says so where they are few.
 
     All threads wait for each other hundreds of times in a step of training, so that two of them
-    on one processor are slower than one, by far. Without a count, those of the run that is
-    resumed are taken, so that it ends in the same bits; else as many as there are processors
-    that other programs leave free, unless OMP_NUM_THREADS says how many.
+    on one processor are slower than one, by far. Without a count OMP_NUM_THREADS decides, which
+    torchrun sets too. Else those of the run that is resumed are taken, as far as there are
+    processors, so that it ends in the same bits; or as many as other programs leave free.
 
     Args:
         count: what the user asked for.
@@ -33,13 +33,15 @@ def use_threads(count: int | None, checkpoint: Path | None = None) -> None:
     Raises:
         DataError: a damaged checkpoint.
     """
-    if count is None and checkpoint is not None:
-        count = read_threads(checkpoint)
     if count is not None:
         torch.set_num_threads(count)
         return
     usual = torch.get_num_threads()
     if usual == 1 or "OMP_NUM_THREADS" in os.environ:
+        return
+    before = None if checkpoint is None else read_threads(checkpoint)
+    if before is not None:
+        torch.set_num_threads(min(before, usual))
         return
     free = processors_free(usual)
     chosen = max(1, int(free + _SPARE))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DataError
-from .tensor_file import flatten, load_tensors, save_tensors, select
+from .tensor_file import flatten, load_header, load_tensors, save_tensors, select
 
 _KIND = "schur checkpoint"
 
@@ -109,7 +109,7 @@ def read_threads(path: str | os.PathLike[str]) -> int | None:
     """
     if not os.path.exists(path):
         return None
-    return load_tensors(path)[1].get("state", {}).get("threads")
+    return load_header(path).get("state", {}).get("threads")
 
 
 def _require_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import DataError
+
+T = TypeVar("T")
 
 _HEADER = "schur"
 
@@ -63,13 +65,27 @@ def load_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     Raises:
         DataError: a file that is absent, cut off, or of another origin.
     """
+    return _read(path, lambda stream: {key: stream.get_tensor(key) for key in stream.keys()})  # noqa: SIM118
+
+
+def load_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the header that `save_tensors` wrote, and none of the tensors.
+
+    Raises:
+        DataError: as `load_tensors`.
+    """
+    return _read(path, lambda stream: None)[1]
+
+
+def _read(path: str | os.PathLike[str], read: Callable[[Any], T]) -> tuple[T, dict[str, Any]]:
+    """What is read of an open file, and its header."""
     name = os.fspath(path)
     if not os.path.exists(name):
         raise DataError("there is no such file", got=name, expected="a file written by schur")
     try:
         with safe_open(name, framework="pt") as stream:
             metadata = stream.metadata() or {}
-            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+            found = read(stream)
     except (SafetensorError, OSError) as error:
         raise DataError(
             f"{name} cannot be read",
@@ -83,7 +99,7 @@ def load_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
             got=f"header with {sorted(metadata)}",
             expected="a header named schur",
         )
-    return tensors, json.loads(metadata[_HEADER])
+    return found, json.loads(metadata[_HEADER])
 
 
 def flatten(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
