@@ -28,7 +28,7 @@ from benchmarks.workloads.catalogue import WORKLOADS, workload
 
 PACKAGES = (
     *("torch", "numpy", "e3nn", "cuequivariance", "cuequivariance-torch", "e3nn-jax", "jax"),
-    "sphericart-torch",
+    *("sphericart-torch", "openequivariance"),
 )
 
 

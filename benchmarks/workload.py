@@ -16,6 +16,7 @@ CONTENDERS = {
     "e3nn": ("benchmarks.peers.e3nn_peer", ""),
     "e3nn compiled": ("benchmarks.peers.e3nn_peer", "compiled_"),
     "cuequivariance": ("benchmarks.peers.cuequivariance_peer", ""),
+    "openequivariance": ("benchmarks.peers.openequivariance_peer", ""),
     "e3nn-jax": ("benchmarks.peers.e3nn_jax_peer", ""),
     "sphericart": ("benchmarks.peers.sphericart_peer", ""),
     "dense (as MACE)": ("benchmarks.peers.plain_torch", "dense_"),
@@ -24,6 +25,8 @@ CONTENDERS = {
 
 # Adapters that put their arrays on the CPU.
 CPU_ONLY = ("e3nn-jax", "sphericart")
+# What has no code for a CPU.
+GPU_ONLY = ("openequivariance",)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Case:
         """
         if device.is_gpu() and contender in CPU_ONLY:
             raise NotPossible("is measured on a CPU only")
+        if contender in GPU_ONLY and not device.is_gpu():
+            raise NotPossible("needs a GPU")
         builder = getattr(self.adapter(contender), CONTENDERS[contender][1] + self.builder, None)
         if builder is None:
             raise NotPossible("has no such function")

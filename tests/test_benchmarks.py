@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from e3nn import o3
 
 from benchmarks import latency, references
+from benchmarks import workload as workload_module
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.irreps import channelwise, dim, parse
 from benchmarks.mace_basis import dense_bases
 from benchmarks.measure import time_case
 from benchmarks.operations import operations
+from benchmarks.peers.e3nn_peer import constants_in
 from benchmarks.potentials import measure as potentials
 from benchmarks.potentials.catalogue import CONTENDERS as CONTENDERS_OF_POTENTIALS
 from benchmarks.potentials.catalogue import POTENTIALS, PotentialCase
 from benchmarks.potentials.catalogue import cases_on as potential_cases
 from benchmarks.potentials.contender import errors
 from benchmarks.potentials.structures import structures
-from benchmarks.problem import PASSES, Problem
+from benchmarks.problem import PASSES, NotPossible, Problem
 from benchmarks.tables import table
 from benchmarks.torch_contender import TorchContender
 from benchmarks.workload import CONTENDERS, Case
@@ -212,3 +217,73 @@ def test_errors_of_potentials_are_those_from_the_reference(tmp_path: Path) -> No
     np.savez(tmp_path / "reference.npz", forces=exact)
     found = errors({"forces": exact + np.array([0.0, 0.05])}, tmp_path)
     assert found["forces"] == pytest.approx(0.01)
+
+
+class OpenEquivarianceOfE3nn:
+    """The part of OpenEquivariance's interface that its adapter uses, done by e3nn."""
+
+    def __init__(self) -> None:
+        self.deterministic: list[bool] = []
+
+    def Irreps(self, parts: list[Any]) -> Any:
+        return o3.Irreps(parts)
+
+    def TPProblem(self, *irreps: Any, irrep_dtype: type, weight_dtype: type, **rest: Any) -> Any:
+        assert irrep_dtype is weight_dtype is np.float64
+        *sides, lines = irreps
+        with constants_in("float64"):
+            return o3.TensorProduct(*sides, lines, **rest)
+
+    def TensorProduct(self, problem: Any) -> Any:
+        # Another order of the weights, as it may have.
+        made: Any = lambda x, y, weight: problem(x, y, weight.flip(1))  # noqa: E731
+        made.reorder_weights_from_e3nn = made.reorder_weights_to_e3nn = lambda w: w[:, ::-1]
+        return made
+
+    def TensorProductConv(self, problem: Any, deterministic: bool) -> Any:
+        self.deterministic.append(deterministic)
+
+        def convolve(x: Any, y: Any, weight: Any, rows: Any, columns: Any, transposed: Any) -> Any:
+            if deterministic:
+                by_sender = list(zip(columns[transposed], rows[transposed], strict=True))
+                assert by_sender == sorted(by_sender)
+            messages = problem(x[columns], y, weight)
+            return messages.new_zeros(len(x), messages.shape[1]).index_add(0, rows, messages)
+
+        return convolve
+
+
+def test_the_adapter_of_openequivariance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against its documented interface: the package itself needs a GPU."""
+    package = OpenEquivarianceOfE3nn()
+    monkeypatch.setitem(sys.modules, "openequivariance", package)  # pyright: ignore[reportArgumentType]
+    sys.modules.pop("benchmarks.peers.openequivariance_peer", None)
+    monkeypatch.setattr(workload_module.device, "is_gpu", lambda: True)
+    shuffled, _, _ = small("graph")
+    sender, receiver = shuffled.indices["sender"], shuffled.indices["receiver"]
+    order = np.lexsort((sender, receiver))
+    ordered = replace(shuffled, indices={"sender": sender[order], "receiver": receiver[order]})
+    mixed = Problem(
+        {name: x[:4] for name, x in simple.fully_connected_problem(4).inputs.items()},
+        (4, dim(parse(simple.FULLY_CONNECTED[2]))),
+        settings={"shape": simple.FULLY_CONNECTED},
+    )
+    for problem, builder in ((shuffled, "channelwise"), (ordered, "channelwise"),
+                             (mixed, "fully_connected")):  # fmt: skip
+        case = Case("", lambda problem=problem: problem, builder, ("openequivariance",), "")
+        exact = getattr(references, builder)(problem)
+        found = case.build("openequivariance", problem, "float64").results("FB")
+        assert exact.error(found) < 64 * np.finfo(float).eps
+    assert package.deterministic == [False, True]
+    sys.modules.pop("benchmarks.peers.openequivariance_peer")
+
+
+def test_openequivariance_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, builder, _ = small("rows")
+    case = Case("", lambda: problem, builder, ("openequivariance",), "")
+    with pytest.raises(NotPossible, match="needs a GPU"):
+        case.build("openequivariance", problem, "float32")
+    monkeypatch.setattr(workload_module.device, "is_gpu", lambda: True)
+    monkeypatch.setitem(sys.modules, "openequivariance", None)
+    with pytest.raises(NotPossible, match=r"not installed \(openequivariance\)"):
+        case.build("openequivariance", problem, "float32")

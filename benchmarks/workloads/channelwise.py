@@ -30,7 +30,9 @@ SHAPES = {
     "W5": Shape("128x0e+64x1o+32x2e+32x3o", SH3, "128x0e+64x1o+32x2e+32x3o"),
 }
 NAMES = {"W2": "MACE-L", "W3": "MACE-M", "W4": "NequIP", "W5": "NequIP-L"}
-CONTENDERS = ("schur", "e3nn", "e3nn compiled", "cuequivariance", "e3nn-jax")
+CONTENDERS = (
+    *("schur", "e3nn", "e3nn compiled", "cuequivariance", "openequivariance", "e3nn-jax"),
+)
 REFERENCE = "benchmarks.references.channelwise"
 
 

@@ -62,7 +62,7 @@ def fully_connected(rows: int = 1024) -> Workload:
         "",
         partial(fully_connected_problem, rows),
         "fully_connected",
-        ("schur", "e3nn", "e3nn compiled", "cuequivariance"),
+        ("schur", "e3nn", "e3nn compiled", "cuequivariance", "openequivariance"),
         "benchmarks.references.fully_connected",
     )
     return Workload("W6", f"fully connected {MIXED} with 0e+1o+2e, {rows} rows", (case,))

@@ -13,7 +13,7 @@ from schur.engine.triton_kernels import Budget
 from schur.engine.triton_source import source
 from schur.forms import Program
 
-collect_ignore = ["bad_input.py", "compiling.py"]
+collect_ignore = ["ahead.py", "bad_input.py", "compiling.py"]
 
 
 @pytest.fixture

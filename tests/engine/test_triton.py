@@ -77,22 +77,29 @@ def test_one_pass_for_several_gradients() -> None:
         assert len(launches.kernels) == 1 and launches.blocks == 4
 
 
-@pytest.mark.parametrize("longest", [1, 3])
-def test_pieces_of_entries_with_many_rows(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
-    """Most rows at one entry, some entries empty: partial sums of pieces, added in their order."""
+@pytest.mark.parametrize(("longest", "order"), [(1, 0), (3, 0), (3, 1)])
+def test_pieces_of_entries_with_many_rows(
+    monkeypatch: pytest.MonkeyPatch, longest: int, order: int
+) -> None:
+    """Most rows at one entry, some entries empty: partial sums of pieces, added in their order.
+
+    The gradient by what senders hold is summed in pieces too.
+    """
     monkeypatch.setattr(triton_items, "_longest", lambda *counts: longest)
     index = torch.tensor([3, 3, 0, 3, 3, 3, 5, 3, 3, 0, 3])
-    program = mixed()
-    given = case(program, rows=len(index), tables={"receivers": 7})
+    program = derive(mixed()) if order else mixed()
+    given = case(program, rows=len(index), tables={"receivers": 7, "senders": 7})
     given.indices["receivers"][:] = index.numpy()
+    given.indices["senders"][:] = index.numpy()
     values = [torch.from_numpy(given.values[o.name]) for o in program.inputs]
-    senders = torch.from_numpy(given.indices["senders"])
     receivers = Sorted(index, 7)
     found = Routine(program, "triton")(
-        *values, indices={"senders": senders, "receivers": receivers}
+        *values, indices={"senders": receivers, "receivers": receivers}
     )
+    found = [found] if isinstance(found, Tensor) else found
+    named = {name: value.numpy() for name, value in zip(program.outputs, found, strict=True)}
     eps = float(np.finfo(np.float64).eps)
-    assert excess(given, {"out": found.numpy()}, eps) <= 1
+    assert excess(given, named, eps) <= 1
     pieces = triton_items.cut(receivers.order, receivers.start, longest)
     rows = [receivers.order[a:b] for a, b in zip(pieces.begin, pieces.end, strict=True)]
     assert all(len(piece) <= longest for piece in rows)
@@ -248,6 +255,19 @@ def test_refusals_say_why(
         found = [lent(routine.program, [x], [], [2])[0] for _ in range(2)]
     assert torch.equal(found[0], Routine(routine.program, "torch")(x))
     assert len(caplog.records) == 1 and "Triton cannot serve" in caplog.text
+
+
+def test_old_cards_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below compute capability 8.0; AMD counts otherwise."""
+    program = mixed()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: (7, 5))
+    triton_backend._too_old.cache_clear()
+    reason = triton_backend.refusal(program, torch.device("cuda", 0))
+    assert reason == "Triton needs compute capability 8.0 and the device has 7.5"
+    triton_backend._too_old.cache_clear()
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert triton_backend.refusal(program, torch.device("cuda", 0)) is None
+    triton_backend._too_old.cache_clear()
 
 
 def test_auto_takes_triton_on_a_gpu() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ..engine import rehearsal
 from ..errors import ShapeError
 from ..models.tabulated import tabulated, with_children
 from ..nn.cutoffs import PolynomialCutoff
@@ -108,6 +109,7 @@ class Potential(nn.Module):
         self.fade = PolynomialCutoff(cutoff) if lone_atoms == "reference" else None
         # Not a buffer: `.to(float32)` must not round total energies of thousands of eV.
         self.reference = tuple(float(e) for e in reference)
+        self._rehearsed = _Rehearsed()
 
     @property
     def device(self) -> torch.device:
@@ -142,6 +144,31 @@ class Potential(nn.Module):
             forces, stress: what to differentiate for.
             differentiable: keep the graph of the forces, for a loss on them.
         """
+        if not torch.compiler.is_compiling():
+            asked = (batch.vectors.device, batch.vectors.dtype, forces, stress, differentiable)
+            if asked not in self._rehearsed.asked:
+                self._rehearsed.asked.add(asked)
+                self._rehearse(batch, *asked[2:])
+        return self._predicted(batch, forces, stress, differentiable)
+
+    def _rehearse(self, batch: Batch, forces: bool, stress: bool, differentiable: bool) -> None:
+        """Before a first evaluation on a GPU have its kernels compiled, all at a time."""
+        if not rehearsal.is_worth(batch.vectors):
+            return
+
+        def work() -> None:
+            said = self._predicted(batch, forces, stress, differentiable)
+            parts = (said.energies, said.forces, said.stresses)
+            made = [part.sum() for part in parts if part is not None and part.requires_grad]
+            learned = [each for each in self.parameters() if each.requires_grad]
+            if made and learned:  # as training does
+                torch.autograd.grad(made, learned, allow_unused=True)
+
+        rehearsal.rehearse(work, batch.vectors.device)
+
+    def _predicted(
+        self, batch: Batch, forces: bool, stress: bool, differentiable: bool
+    ) -> Prediction:
         wants_gradient = forces or stress
         # Forces are a gradient whatever the caller's grad mode.
         with torch.set_grad_enabled(wants_gradient or torch.is_grad_enabled()):
@@ -157,6 +184,10 @@ class Potential(nn.Module):
             energies = torch.zeros_like(batch.sizes).index_add(0, batch.system, atoms)
             if not wants_gradient:
                 return Prediction(energies, atoms)
+            if vectors.device.type != "cpu":
+                # torch takes a third of a second to load what it checks given cotangents with.
+                pairs = zip(parts, weights, strict=True)
+                parts, weights = [torch.stack([(p * w).sum() for p, w in pairs]).sum()], None
             (gradient,) = torch.autograd.grad(parts, vectors, weights, create_graph=differentiable)
         result = _Derivatives(batch, vectors, gradient)
         if not differentiable:
@@ -194,6 +225,20 @@ class Potential(nn.Module):
         first, second = batch.edge_index[:, :half]
         count = near.new_zeros(batch.num_atoms).index_add(0, first, near).index_add(0, second, near)
         return torch.exp(-3.0 * count.to(torch.float64))
+
+
+class _Rehearsed:
+    """What has been asked for in this process; a copy, or what is read from a file, knows nothing.
+
+    Attributes:
+        asked: places, number types and what was wanted.
+    """
+
+    def __init__(self) -> None:
+        self.asked: set[tuple[Any, ...]] = set()
+
+    def __reduce__(self) -> tuple[type[_Rehearsed], tuple[()]]:
+        return _Rehearsed, ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
@@ -13,14 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schur.engine import triton_check, triton_tuning
+from schur.engine import triton_ahead, triton_check, triton_tuning
 from schur.engine.device_graphs import is_quiet
+from schur.engine.triton_ahead import INTERPRETED
 from schur.engine.triton_calls import Compiled, Refused
 from schur.engine.triton_source import COMPUTE
 from schur.forms import Program
 
-# Whether Triton runs kernels in its interpreter, on the CPU; it asks once, as this does.
-INTERPRETED = os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "on", "yes", "y")
 DTYPES = tuple(getattr(torch, name) for name in COMPUTE)
 # More terms than this would be compiled for minutes.
 _TERMS = 60_000
@@ -80,6 +78,8 @@ def run(
     dtype, device = values[0].dtype, values[0].device
     compiled = _compiled(program, dtype, _model(device))
     with _on(device):
+        if triton_ahead.is_asking():
+            return compiled.run(values, indices, lengths)
         if triton_tuning.wanted() and lengths[0] >= triton_tuning.ROWS:
             compiled = _tuned(compiled, program, values, indices, lengths)
         if triton_check.wanted() and not is_quiet():
@@ -135,7 +135,12 @@ def _tuned(
                 made = Compiled(program, name, module)
                 return triton_tuning.clock(lambda: made.run(values, indices, lengths), device)
 
-            module = triton_tuning.measured(program, name, key[2], seconds)
+            def ask(module: ModuleType) -> None:
+                if triton_ahead.wanted():
+                    with triton_ahead.asking():
+                        Compiled(program, name, module).run(values, indices, lengths)
+
+            module = triton_tuning.measured(program, name, key[2], ask, seconds)
             compiled = Compiled(program, name, module)
         _taken[key] = compiled
     return _taken.get(key, compiled)

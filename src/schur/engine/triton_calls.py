@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from schur.engine import triton_items, triton_sums
+from schur.engine import triton_ahead, triton_items, triton_sums
+from schur.engine.device_graphs import is_quiet
 from schur.engine.sorting import check_bounds
 from schur.engine.triton_source import COMPUTE, Launch, PassCalls, Target, calls
 from schur.errors import BackendError
@@ -65,6 +66,7 @@ class Compiled:
         self.names = list(program.values)
         self.walked = {each.walk for each in self.passes}
         made = {target.slot for each in self.passes for target in each.targets}
+        self._has_asked = not triton_ahead.wanted()
         # Outputs that no pass makes are zero.
         self.unmade = [
             k for k, each in enumerate(self.names) if each in program.outputs and k not in made
@@ -78,17 +80,39 @@ class Compiled:
     def run(
         self, values: Sequence[Tensor], indices: Sequence[Tensor], lengths: Sequence[int]
     ) -> list[Tensor]:
-        """Evaluate the program; the arguments are those of the operator `schur::run`."""
+        """Evaluate the program; the arguments are those of the operator `schur::run`.
+
+        Where launches only ask for kernels (`triton_ahead.asking`), what is returned is zero.
+        """
         self.precision = precision(values[0].dtype)
-        tensors: list[Tensor | None] = [None] * len(self.names)
-        for slot, value in enumerate(values):
-            tensors[slot] = value.detach().contiguous().resolve_neg()
+        inputs = [value.detach().contiguous().resolve_neg() for value in values]
         index = [tensor.contiguous() for tensor in indices[::3]]
         sorts = [self._sorted(k, index[k], indices, lengths) for k in range(len(index))]
+        ask = triton_ahead.is_asking()
+        if ask or not (self._has_asked or is_quiet()):
+            self._has_asked = True
+            # What the kernels would make takes no memory.
+            with triton_ahead.asking():
+                self._evaluate(inputs, index, sorts, lengths, inputs[0].to("meta"))
+        if ask:
+            slots = [self.names.index(name) for name in self.program.outputs]
+            return [inputs[0].new_zeros(self._shape(slot, lengths)) for slot in slots]
+        return self._evaluate(inputs, index, sorts, lengths, inputs[0])
+
+    def _evaluate(
+        self,
+        inputs: Sequence[Tensor],
+        index: Sequence[Tensor],
+        sorts: Sequence[tuple[Tensor, Tensor] | None],
+        lengths: Sequence[int],
+        example: Tensor,
+    ) -> list[Tensor]:
+        """Pass by pass; what they make is like the example."""
+        tensors: list[Tensor | None] = [*inputs, *[None] * (len(self.names) - len(inputs))]
         for slot in self.unmade:
-            tensors[slot] = values[0].new_zeros(self._shape(slot, lengths))
+            tensors[slot] = example.new_zeros(self._shape(slot, lengths))
         for each in self.passes:
-            self._run_pass(each, tensors, index, sorts, lengths, values[0])
+            self._run_pass(each, tensors, index, sorts, lengths, example)
         return [tensors[self.names.index(name)] for name in self.program.outputs]  # pyright: ignore[reportReturnType]
 
     def _sorted(
@@ -223,6 +247,6 @@ class Compiled:
         if launch.multiplies:
             options["precision"] = self.precision
         try:
-            kernel[(programs,)](*arguments, **options)
+            triton_ahead.launch(kernel, (programs,), arguments, options)
         except TritonError as error:
             raise Refused(f"Triton makes no kernel of it: {str(error)[-500:]}") from error

@@ -60,7 +60,7 @@ def module(key: str, make_source: Callable[[], str]) -> ModuleType:
 def found(key: str) -> ModuleType | None:
     """The module that the cache has for a key, if any."""
     path = _place(key)
-    return loaded(path) if _intact(path) else None
+    return None if intact(path) is None else loaded(path)
 
 
 def kept(key: str, text: str) -> ModuleType:
@@ -111,12 +111,13 @@ def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _intact(path: Path) -> bool:
+def intact(path: Path) -> str | None:
+    """The text that `written` has put there, if it is still what it was."""
     try:
         first, _, rest = path.read_text().partition("\n")
     except (OSError, UnicodeDecodeError):
-        return False
-    return first == f"# {_checksum(rest)}"
+        return None
+    return rest if first == f"# {_checksum(rest)}" else None
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from types import ModuleType
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from schur.engine import triton_module
+from schur.engine import triton_ahead, triton_module
 from schur.engine.triton_source import HEAD
 
 _WIDTH = 128
@@ -34,7 +34,8 @@ def sum_pieces(
     out = partial.new_empty(entries, size)
     if out.numel():
         grid = (entries, -(-size // _WIDTH))
-        _module().sum_pieces[grid](partial, out, start, size, num_warps=1, enable_fp_fusion=True)
+        options = {"num_warps": 1, "enable_fp_fusion": True}
+        triton_ahead.launch(_module().sum_pieces, grid, (partial, out, start, size), options)
     return out
 
 

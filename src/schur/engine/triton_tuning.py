@@ -48,12 +48,17 @@ def is_measured(program: Program, dtype: str, device: str) -> bool:
 
 
 def measured(
-    program: Program, dtype: str, device: str, seconds: Callable[[ModuleType], float]
+    program: Program,
+    dtype: str,
+    device: str,
+    ask: Callable[[ModuleType], object],
+    seconds: Callable[[ModuleType], float],
 ) -> ModuleType:
     """Measure the candidates and keep the fastest for every process to come.
 
     Args:
         program, dtype, device: what is run, and on what.
+        ask: has kernels compiled, those of all candidates before the first is measured.
         seconds: runs kernels and says how long they take.
 
     Raises:
@@ -61,10 +66,13 @@ def measured(
     """
     best: tuple[float, str] | None = None
     refused: BackendError | None = None
-    budgets = triton_model.candidates(program, dtype)[:_CANDIDATES]
-    for budget in budgets:
+    candidates: list[tuple[str, ModuleType]] = []
+    for budget in triton_model.candidates(program, dtype)[:_CANDIDATES]:
         text = source(program, dtype, budget).text
         made = triton_module.module(f"{program.key} {dtype} {budget}", lambda text=text: text)
+        candidates.append((text, made))
+        ask(made)
+    for text, made in candidates:
         try:
             took = seconds(made)
         except BackendError as error:
