@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from schur.engine import c_backend
 from schur.errors import DtypeError
 from schur.groups import Alt, Group, Orthogonal, SpecialOrthogonal, Sym, graph_automorphisms
 from schur.nn import DiagramLinear
@@ -186,3 +187,50 @@ def test_wide_and_large_layers_and_named_backends_have_no_matrix() -> None:
     tree[2, 6], tree[5, 6] = 1, 0
     layer = DiagramLinear(graph_automorphisms(tree + tree.T), 2, 2, 1, 1)
     assert layer.dimension == 7**4 and layer.matrix is None
+
+
+@pytest.mark.parametrize("group", [Sym(3), Orthogonal(3), graph_automorphisms(P3)], ids=str)
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_compiled_gradients_are_those_that_torch_traces(group: Group, rows: int) -> None:
+    """On both sides of the size from which a library multiplies."""
+    layer = layer_of(group)
+    assert layer.matrix is not None and layer.weight is not None
+    x = normal(3, 3, rows, 2).permute(2, 0, 1, 3).requires_grad_()  # not contiguous
+    shape = (rows, 3, 3, 3)
+    g = normal(*shape, seed=1)
+    inputs = [x, *layer.parameters()]
+    served = layer.matrix._assembly.serves(x, layer.weight, layer.bias)
+    assert served or c_backend.missing() is not None
+    matrix, shift = layer.matrix.assembled(layer.weight, layer.bias)
+    traced = x.reshape(rows, 18) @ matrix + (0.0 if shift is None else shift)
+    expected = torch.autograd.grad(traced, inputs, g.reshape(rows, 27))
+    out = layer(x)
+    assert_close(out.reshape(rows, 27), traced, 100 * EPS)
+    once = torch.autograd.grad(out, inputs, g, retain_graph=True)
+    again = torch.autograd.grad(out, inputs, g, create_graph=True)
+    for one, other, third in zip(once, again, expected, strict=True):
+        assert one.shape == third.shape
+        assert_close(one, third, 100 * EPS * (1 + rows) ** 0.5)
+        assert_close(other, third, 100 * EPS * (1 + rows) ** 0.5)
+
+
+def test_second_gradients_and_many_at_once() -> None:
+    layer = layer_of(Sym(2), 2, 1)
+    x = normal(2, 3, 2, 2).mT.reshape(3, 2, 2, 2).requires_grad_()
+    given = [x, *layer.parameters()]
+
+    def gradients(g: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(layer(x), given, g, create_graph=True)
+
+    g = normal(3, 2, 3, seed=1).requires_grad_()
+    torch.autograd.gradcheck(lambda g, *_: gradients(g), (g, *given))
+    (by_x, by_weight, *_) = gradients(g)
+    mixed = torch.autograd.grad(by_x.square().sum(), layer.weight, retain_graph=True)[0]
+    assert bool(mixed.abs().max() > 1e-3)  # the graph of a gradient by x reaches the weights
+    back = torch.autograd.grad(by_weight.square().sum(), x)[0]
+    assert bool(back.abs().max() > 1e-3)
+    several = normal(5, 3, 2, 3, seed=2)
+    batched = torch.autograd.grad(layer(x), given, several, is_grads_batched=True)
+    for k, one in enumerate(several):
+        for single, many in zip(gradients(one), batched, strict=True):
+            assert_close(many[k], single, 100 * EPS)

@@ -2,7 +2,7 @@
    items, running the items on the threads of the OpenMP runtime that torch has loaded, and adding
    up partial sums in a fixed order.  Items depend on the data alone and never on the number of
    threads, so results repeat bit for bit. */
-#pragma GCC optimize("O3") /* plain loops here, which the vectoriser must see */
+#pragma GCC optimize("O3", "tree-vectorize") /* plain loops here, which the vectoriser must see */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Inexact, Int
 
-from schur.errors import NumberError, ShapeError
+from schur.errors import NumberError, RepresentationError, ShapeError
 from schur.groups.matrix_exponential import matrix_exponential
 
 if TYPE_CHECKING:
@@ -196,6 +197,16 @@ class Group(ABC):
             raise NumberError(
                 f"coordinates of {self} that are not finite", got=coordinates, expected="numbers"
             )
+
+
+def check_size(what: str, n: int) -> None:
+    """Raise unless n is a size.
+
+    Raises:
+        RepresentationError: it is below one, or no whole number.
+    """
+    if not isinstance(n, Integral) or n < 1:
+        raise RepresentationError(what, got=repr(n), expected="a whole number n >= 1")
 
 
 def no_word(batch: tuple[int, ...]) -> Int[np.ndarray, "..."]:

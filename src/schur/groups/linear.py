@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Inexact, Int
 
-from schur.errors import RepresentationError
-from schur.groups.group import Answers
+from schur.groups.group import Answers, check_size
 from schur.groups.orthogonal import Orthogonal, SpecialOrthogonal
 from schur.groups.reductive import Reductive
 
@@ -35,7 +34,7 @@ class GeneralLinear(Reductive):
     is_compact = False
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        check_size("invertible matrices of n rows", self.size)
 
     @property
     def n(self) -> int:
@@ -91,7 +90,7 @@ class SpecialLinear(Reductive):
     is_compact = False
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        check_size("invertible matrices of n rows", self.size)
 
     @property
     def n(self) -> int:
@@ -118,11 +117,6 @@ class SpecialLinear(Reductive):
 
     def __str__(self) -> str:
         return f"SL({self.size})"
-
-
-def _check_size(n: int) -> None:
-    if n < 1:
-        raise RepresentationError("invertible matrices of n rows", got=n, expected="n >= 1")
 
 
 def _is_real(g: np.ndarray, tolerance: float) -> np.ndarray | np.bool_:

@@ -8,8 +8,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Inexact, Int
 
-from schur.errors import RepresentationError
-from schur.groups.group import Answers, Group, is_orthogonal, no_word
+from schur.groups.group import Answers, Group, check_size, is_orthogonal, no_word
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class SpecialOrthogonal(Group):
     size: int
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        check_size("orthogonal matrices of n rows", self.size)
 
     @property
     def n(self) -> int:
@@ -82,7 +81,7 @@ class Orthogonal(Group):
     size: int
 
     def __post_init__(self) -> None:
-        _check_size(self.size)
+        check_size("orthogonal matrices of n rows", self.size)
 
     @property
     def n(self) -> int:
@@ -116,11 +115,6 @@ class Orthogonal(Group):
 
     def __str__(self) -> str:
         return f"O({self.size})"
-
-
-def _check_size(n: int) -> None:
-    if n < 1:
-        raise RepresentationError("orthogonal matrices of n rows", got=n, expected="n >= 1")
 
 
 def _logarithm(g: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from schur.errors import RepresentationError
+from schur.groups.group import check_size
 from schur.groups.permutation_group import Permutation, Permuting, permutation_matrix
 
 
@@ -28,8 +28,7 @@ class Sym(Permuting):
     size: int
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise RepresentationError("permutations of n things", got=self.size, expected="n >= 1")
+        check_size("permutations of n things", self.size)
 
     @property
     def n(self) -> int:

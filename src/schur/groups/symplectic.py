@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Inexact, Int
 
 from schur.errors import RepresentationError
-from schur.groups.group import Answers, no_word
+from schur.groups.group import Answers, check_size, no_word
 from schur.groups.matrix_logarithm import matrix_logarithm
 from schur.groups.reductive import Reductive
 from schur.groups.unitary import Unitary
@@ -37,7 +37,8 @@ class Symplectic(Reductive):
     is_compact = False
 
     def __post_init__(self) -> None:
-        if self.size < 2 or self.size % 2:
+        check_size("symplectic matrices of n rows", self.size)
+        if self.size % 2:
             raise RepresentationError(
                 "symplectic matrices of n rows", got=self.size, expected="n even, n >= 2"
             )

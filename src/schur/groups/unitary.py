@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Inexact
 
-from schur.errors import RepresentationError
-from schur.groups.group import Answers, is_orthogonal
+from schur.groups.group import Answers, check_size, is_orthogonal
 from schur.groups.reductive import Reductive
 
 
@@ -31,10 +30,7 @@ class Unitary(Reductive):
     is_complex = True
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise RepresentationError(
-                "unitary matrices of n rows", got=self.size, expected="n >= 1"
-            )
+        check_size("unitary matrices of n rows", self.size)
 
     @property
     def n(self) -> int:

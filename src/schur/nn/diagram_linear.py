@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -110,7 +111,7 @@ class DiagramLinear(torch.nn.Module):
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        if channels_in < 1 or channels_out < 1:
+        if not all(isinstance(c, Integral) and c >= 1 for c in (channels_in, channels_out)):
             raise ShapeError(
                 "channels count from one", got=(channels_in, channels_out), expected="1, 2, …"
             )
@@ -163,18 +164,25 @@ class DiagramLinear(torch.nn.Module):
                 got=tuple(x.shape),
                 expected=f"(..., {', '.join(map(str, inner))})",
             )
-        rows = x.reshape(-1, self._numel_in)
+        shape = x.shape[:axes] + self._outer
         matrix, weight, bias = self.matrix, self.weight, self.bias
         if (
             matrix is not None
             and weight is not None
-            and (self._matrix_learns or _few_and_fixed(rows, weight))
+            and (self._matrix_learns or self._few_and_fixed(x, weight))
             and _plain(x, weight)
         ):
-            out = matrix(rows, weight, bias)
-        else:
-            out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
-        return out.reshape(x.shape[:axes] + self._outer)
+            return matrix(x, weight, bias, shape)
+        rows = x.reshape(-1, self._numel_in)
+        out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
+        return out.reshape(shape)
+
+    def _few_and_fixed(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether a matrix that is kept is faster than a program, which costs less for each row."""
+        if is_traced():  # a graph is for any number of rows
+            return False
+        learns = weight.requires_grad and torch.is_grad_enabled()
+        return not learns and x.numel() <= _KEPT_ROWS * self._numel_in
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())
@@ -183,14 +191,6 @@ class DiagramLinear(torch.nn.Module):
             f"{self.channels_in} -> {self.channels_out} channels, {self.dimension} maps, "
             f"{self.bias_dimension} biases, {numel} parameters)"
         )
-
-
-def _few_and_fixed(rows: Tensor, weight: Tensor) -> bool:
-    """Whether a matrix that is kept is faster than a program, which costs less for each row."""
-    if is_traced():  # a graph is for any number of rows
-        return False
-    learns = weight.requires_grad and torch.is_grad_enabled()
-    return not learns and len(rows) <= _KEPT_ROWS
 
 
 def _plain(x: Tensor, weight: Tensor) -> bool:

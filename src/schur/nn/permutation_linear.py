@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from numbers import Integral
 
 import torch
 from jaxtyping import Shaped
@@ -50,11 +51,13 @@ class PermutationLinear(torch.nn.Module):
         self, k: int, l: int, channels_in: int, channels_out: int, *, bias: bool = True
     ) -> None:
         super().__init__()
-        if min(k, l) < 0 or min(channels_in, channels_out) < 1:
+        sizes = (k, l, channels_in, channels_out)
+        whole = all(isinstance(size, Integral) for size in sizes)
+        if not whole or min(k, l) < 0 or min(channels_in, channels_out) < 1:
             raise ShapeError(
                 "orders count from zero and channels from one",
-                got=(k, l, channels_in, channels_out),
-                expected="k, l >= 0 and channels >= 1",
+                got=sizes,
+                expected="whole numbers, k, l >= 0 and channels >= 1",
             )
         self.k, self.l, self.channels_in, self.channels_out = k, l, channels_in, channels_out
         self.diagrams = tuple(partitions(k, l))

@@ -34,11 +34,28 @@ def test_no_clouds_whole_numbers_and_other_layouts(method: str, group: str) -> N
         model(torch.ones(2, 6, 3, dtype=torch.int64))
 
 
-@pytest.mark.parametrize("method", ["average", "blended", "minimised"])
-def test_what_is_no_number(method: str) -> None:
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number(method: str, value: str) -> None:
     model = Equivariant(plain(6, 3, 3), METHODS[method], method, outputs="vectors").double()
+    x = normal(2, 6, 3)
+    x[1, 2, 0] = float(value)
     with pytest.raises(NumberError):
-        model(torch.full((2, 6, 3), float("nan"), dtype=torch.float64))
+        model(x)
+
+
+@pytest.mark.parametrize("method", ["average", "weighted", "learned"])
+def test_what_a_mask_hides_may_be_no_number(method: str) -> None:
+    def summed(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.where(mask[..., None], x, 0.0).sum(1)
+
+    kinds = ["points", "mask"]
+    model = Equivariant(summed, METHODS[method], method, inputs=kinds, outputs="vectors").double()
+    x, mask = normal(2, 6, 3), torch.ones(2, 6, dtype=torch.bool)
+    mask[1, 4:] = False
+    expected = model(x, mask)
+    hidden = torch.where(mask[..., None], x, float("nan"))
+    torch.testing.assert_close(model(hidden, mask), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("group", ["C4", "D4", "C8"])

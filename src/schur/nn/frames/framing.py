@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from schur.errors import RepresentationError
+from schur.engine.tracing import is_traced, is_transformed
+from schur.errors import NumberError, RepresentationError
 from schur.groups import Group
 from schur.nn.frames.pose import Frames
 from schur.nn.frames.symmetry import Symmetry
@@ -58,10 +59,16 @@ def centred(
     """Coordinates from the centre, zero where the mask says that there is no point; the centre.
 
     Without translations the centre is the origin.
+
+    Raises:
+        NumberError: there are infinite numbers, or numbers that are none.
     """
     there = torch.ones_like(cloud[..., :1]) if mask is None else mask[..., None].to(cloud.dtype)
     # What a mask hides may be anything, a NaN as well.
     seen = cloud if mask is None else torch.where(mask[..., None], cloud, 0.0)
+    looks = not (is_traced() or is_transformed())
+    if looks and not bool(torch.isfinite(seen.detach()).all()):
+        raise NumberError("a cloud without frames", got="nan or inf", expected="finite numbers")
     if not translations:
         return seen, torch.zeros_like(cloud[:, 0])
     centre = seen.sum(1) / there.sum(1).clamp(min=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from numbers import Integral
 
 from schur.errors import RepresentationError
 from schur.groups import (
@@ -25,7 +26,7 @@ from schur.products.diagrams.spanning import independent
 Order = int | tuple[int, ...]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def equivariant_maps(group: Group, k: Order, l: Order) -> EquivariantMaps:
     """A basis of the maps from order k to order l that commute with a group.
 
@@ -43,7 +44,8 @@ def equivariant_maps(group: Group, k: Order, l: Order) -> EquivariantMaps:
             order for each factor.
 
     Raises:
-        RepresentationError: another group, a negative order, or too few orders.
+        RepresentationError: another group, an order that is negative or no whole number, or too
+            few orders.
 
     Source: Pearce-Crump, https://arxiv.org/abs/2212.08630, section 5, for products.
 
@@ -89,12 +91,12 @@ def _on_own_axes(group: Group, k: Order, l: Order) -> EquivariantMaps:
     return ProductMaps((shape_in, shape_out), (one_sharing(maps),) if some else ())
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def _tensor_powers(group: Group, k: int, l: int) -> TensorPowerMaps:
     """The maps of a group that is no product."""
     _check_orders(k, l)
     group = standard(group)
-    n, order = group.n, k + l
+    n, order = (group.n if isinstance(group, Group) else 0), k + l
     match group:
         case Sym():
             return DiagramMaps(n, k, l, tuple(partitions(k, l, n)))
@@ -115,12 +117,14 @@ def _tensor_powers(group: Group, k: int, l: int) -> TensorPowerMaps:
             return DiagramMaps(n, k, l, kept, symplectic=True)
     raise RepresentationError(
         "no diagrams for this group",
-        got=group,
+        got=group if isinstance(group, Group) else repr(group),
         expected="Sym, Alt, Orthogonal, SpecialOrthogonal, Symplectic, permutations, or a product",
         remedy="solve for the maps with schur.reps.intertwiners",
     )
 
 
 def _check_orders(k: int, l: int) -> None:
-    if k < 0 or l < 0:
-        raise RepresentationError("orders of tensors", got=(k, l), expected="k >= 0, l >= 0")
+    if not all(isinstance(order, Integral) and order >= 0 for order in (k, l)):
+        raise RepresentationError(
+            "orders of tensors", got=(k, l), expected="whole numbers k >= 0, l >= 0"
+        )
