@@ -216,6 +216,7 @@ def test_compiled_gradients_are_those_that_torch_traces(group: Group, rows: int)
 
 def test_second_gradients_and_many_at_once() -> None:
     layer = layer_of(Sym(2), 2, 1)
+    assert layer.weight is not None
     x = normal(2, 3, 2, 2).mT.reshape(3, 2, 2, 2).requires_grad_()
     given = [x, *layer.parameters()]
 
