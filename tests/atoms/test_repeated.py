@@ -17,8 +17,10 @@ from schur.atoms.repeated import RepeatedBatches, RepeatedPotential, filled_up
 from schur.atoms.system import System
 from schur.engine import c_backend
 from schur.models.mace import MACEConfig
+from schur.models.registry import ModelConfig
 from schur.models.tabulated import tabulated, with_children
 
+from ..support.energy_shapes import SHAPES
 from .toy import PairModel
 
 pytestmark = pytest.mark.skipif(c_backend.missing() is not None, reason="no C compiler")
@@ -217,6 +219,24 @@ def test_other_atoms_and_new_memory_are_evaluated_anew() -> None:
     torch.testing.assert_close(repeated(batch).forces, potential(batch).forces)
 
 
+@pytest.mark.parametrize("config", SHAPES, ids=lambda config: config.architecture)
+def test_every_architecture_is_repeated_in_training(config: ModelConfig) -> None:
+    config = config.model_copy(update={"cutoff": CUTOFF})
+    potential = build_potential(config, (1, 6, 8), (0.0, 0.0, 0.0), 5.0, 1.0, 0.0, 0, torch.float32)
+    potential.eval()  # without chance
+    data = AtomicDataset(frames(2), (1, 6, 8), CUTOFF, torch.float32)
+    batches = [data.batch([0]), data.batch([1])]
+    repeated = RepeatedLoss(potential, LossConfig())
+    for batch in batches * 3:
+        said = repeated(batch, 0.0)
+        assert said.gradients is not None
+        expected = gradient_of(potential, batch, 0.0)
+        for one, other in zip(said.gradients, expected, strict=True):
+            scale = float(other.abs().max())
+            torch.testing.assert_close(one, other, rtol=0, atol=4096 * 1.2e-7 * scale)
+    assert repeated._repeated.able and repeated._repeated._kept
+
+
 def replace_numbers(system: System) -> System:
     return replace(system, numbers=np.asarray(system.numbers)[::-1].copy())
 
@@ -231,7 +251,13 @@ def test_recordings_have_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> N
     (batches,) = repeated._by_request.values()
     kept = len(batches._kept)
     assert kept > 2
+    held = sum(each.nbytes for each in batches._kept.values())
+    monkeypatch.setattr("schur.atoms.repeated._MEMORY", held)
+    for _ in range(2):
+        repeated(data.batch([0]))  # a small one: the oldest make room
+    assert 0 < len(batches._kept) <= kept and batches.able
+    # Where one takes so much that others would push it out again, none is made any more.
     monkeypatch.setattr("schur.atoms.repeated._MEMORY", 1)
-    repeated(data.batch(range(6)))
-    repeated(data.batch(range(6)))
-    assert not batches._kept
+    for _ in range(2):
+        repeated(data.batch(range(6)))
+    assert not batches._kept and not batches.able

@@ -42,7 +42,14 @@ def gradient(x: Tensor) -> Tensor:
     return torch.cat([first, torch.autograd.grad(first.sum(), y)[0]])
 
 
-@pytest.mark.parametrize("function", [in_place, views, branches, gradient])
+def half_of_a_gradient(x: Tensor) -> Tensor:
+    """One backward pass of several outputs of which two are not asked for."""
+    y = x.detach().requires_grad_()
+    normed = torch.nn.functional.layer_norm(y, (3,), torch.ones(3), torch.zeros(3))
+    return torch.autograd.grad((normed**3).sum(), y)[0]
+
+
+@pytest.mark.parametrize("function", [in_place, views, branches, gradient, half_of_a_gradient])
 def test_repeats_what_torch_does(function: Callable[[Tensor], Tensor]) -> None:
     made = record(function, torch.randn(3))
     for _ in range(3):

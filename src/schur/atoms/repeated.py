@@ -33,6 +33,9 @@ _FILLED_UP = 32
 # Bytes of all repetitions together: a recording keeps every intermediate value, and a graph of a
 # GPU as much memory as the evaluation needs.
 _MEMORY, _MEMORY_OF_A_DEVICE = 1 << 30, 1 << 32
+# A molecule's batches come in about as many shapes; where not all of them have room, each would be
+# recorded in vain and pushed out again.
+_SHAPES = 4
 # Filled-up batches may differ from the batch itself by so many roundings of the largest number.
 _ROUNDINGS = 4096
 
@@ -121,11 +124,13 @@ class RepeatedBatches:
     def _compare(self, batch: Batch, filled: Batch, *further: Tensor) -> Outputs:
         """The function of the filled-up batch, if it is that of the batch itself."""
         itself, said = self.function(batch, *further), self.function(filled, *further)
+        # Sums are kept in float64, but they are sums of what was rounded before.
+        eps = torch.finfo(batch.vectors.dtype).eps
         for one, other in zip(itself, said, strict=True):
             if one is None or other is None or not one.numel():
                 continue
             size = float(one.detach().nan_to_num().abs().max())
-            tolerance = _ROUNDINGS * torch.finfo(one.dtype).eps * size
+            tolerance = _ROUNDINGS * eps * size
             if not torch.allclose(one, other, rtol=0, atol=tolerance, equal_nan=True):
                 self._give_up("pairs beyond the cutoff are not without effect")
                 return itself
@@ -152,6 +157,10 @@ class RepeatedBatches:
             return self.function(batch, *further)
         self._kept[key] = made
         most = _MEMORY if self.potential.device.type == "cpu" else _MEMORY_OF_A_DEVICE
+        if _SHAPES * made.nbytes > most:
+            self._give_up(f"one takes {made.nbytes >> 20} MiB, and all of them {most >> 20} at most")
+            self._kept.clear()
+            return made.outputs
         held = sum(each.nbytes for each in self._kept.values())
         while held > most:
             oldest = next(iter(self._kept))

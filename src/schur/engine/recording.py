@@ -260,7 +260,7 @@ class _Call:
 
 
 class _Anew:
-    """An operation that has no form which writes into given tensors."""
+    """An operation that has no form which writes into all of the given tensors."""
 
     def __init__(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> None:
         self.func, self.args, self.kwargs, self.out = func, tuple(args), dict(kwargs), out
@@ -274,10 +274,11 @@ class _Anew:
 def _repeated(func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Step:
     """The operation, writing into the tensors that it made."""
     variant = _writing_into(func)
-    if variant is None:
+    targets = out if isinstance(out, (tuple, list)) else (out,)
+    # A derivative that nobody asked for is no tensor, and there is nothing to write into.
+    if variant is None or any(target is None for target in targets):
         return _Anew(func, args, kwargs, out)
     names = [argument.name for argument in variant._schema.arguments if argument.is_out]
-    targets = out if isinstance(out, (tuple, list)) else (out,)
     return _Call(variant, args, {**kwargs, **dict(zip(names, targets, strict=True))})
 
 
