@@ -256,8 +256,9 @@ def test_recordings_have_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(2):
         repeated(data.batch([0]))  # a small one: the oldest make room
     assert 0 < len(batches._kept) <= kept and batches.able
-    # Where one takes so much that others would push it out again, none is made any more.
+    # Where each pushes out the others before it is repeated, none is made any more.
     monkeypatch.setattr("schur.atoms.repeated._MEMORY", 1)
-    for _ in range(2):
-        repeated(data.batch(range(6)))
+    for first in range(6):
+        for _ in range(2):
+            repeated(data.batch(np.roll(range(6), first).tolist()))
     assert not batches._kept and not batches.able

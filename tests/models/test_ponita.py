@@ -14,7 +14,7 @@ from schur.errors import NumberError
 from schur.forms import cost
 from schur.harmonics import harmonic_values
 from schur.models.ponita import PONITA, PONITAConfig
-from schur.models.ponita_layers import Way, _convolution_program
+from schur.models.ponita_layers import DirectionNorm, Way, _convolution_program
 from schur.nn.chance import drawn_rotation
 from schur.nn.position_orientation import icosahedral_directions, pair_invariants
 from schur.tensors import Graph
@@ -231,11 +231,15 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
             zonal = [torch.ones_like(cosines), cosines * 3**0.5]
             zonal.append(5**0.5 * (1.5 * cosines**2 - 0.5))
             matrix = sum(
-                z[..., None] * layer.over_directions[l]  # pyright: ignore[reportIndexIssue]
+                z[..., None] * layer.norm.over_directions[l]  # pyright: ignore
                 for l, z in enumerate(zonal)  # noqa: E741
             )
             total = torch.einsum("opu,p,npu->nou", matrix, w, total)
-        expected = features + layer.network(layer.norm(total))  # pyright: ignore[reportCallIssue]
+        norm = DirectionNorm(width, w.numpy())
+        norm.weight, norm.bias = layer.norm.weight, layer.norm.bias  # pyright: ignore
+        normed = norm(total)
+        assert (normed - layer.norm(total)).abs().max() > 0.1 or kernel == "joint"
+        expected = features + layer.network(normed)  # pyright: ignore[reportCallIssue]
         graph = Graph(edges, 4)
         found = layer(features, basis, [Way(graph.senders, graph.receivers)])
     assert (found - expected).abs().max() < 1e-12 * expected.abs().max()
@@ -334,7 +338,7 @@ def test_aligned_clouds_do_not_teach_one_orientation() -> None:
         model = trained(aligned(vectors), edges, turning=turning)
         one, other = (model(v, species, edges) for v in (aligned(others), others))
         changes.append(float((one - other).square().mean() / one.var()) ** 0.5)
-    assert changes[1] < 0.7 * changes[0]
+    assert changes[1] < 0.85 * changes[0]
 
 
 def test_drawn_rotations_are_uniform() -> None:

@@ -33,9 +33,9 @@ _FILLED_UP = 32
 # Bytes of all repetitions together: a recording keeps every intermediate value, and a graph of a
 # GPU as much memory as the evaluation needs.
 _MEMORY, _MEMORY_OF_A_DEVICE = 1 << 30, 1 << 32
-# A molecule's batches come in about as many shapes; where not all of them have room, each would be
-# recorded in vain and pushed out again.
-_SHAPES = 4
+# A recording that is pushed out for want of memory has to have been repeated so many times, on
+# average, or making them is no gain.
+_WORTH_RECORDING = 4
 # Filled-up batches may differ from the batch itself by so many roundings of the largest number.
 _ROUNDINGS = 4096
 
@@ -65,6 +65,7 @@ class RepeatedBatches:
         self.potential, self.function = potential, function
         self.able = True
         self._compared = False
+        self._repeats = self._pushed_out = 0
         self._seen: set[tuple[object, ...]] = set()
         self._kept: dict[tuple[object, ...], Repetition] = {}
         self._state: list[tuple[int, bool]] = []
@@ -102,6 +103,7 @@ class RepeatedBatches:
         self._forget_if_changed()
         kept = self._kept.pop(key, None)
         if kept is not None:
+            self._repeats += 1
             self._kept[key] = kept  # the latest used comes last
             return kept(*_inputs(batch), *further)
         if key in self._seen:
@@ -157,14 +159,14 @@ class RepeatedBatches:
             return self.function(batch, *further)
         self._kept[key] = made
         most = _MEMORY if self.potential.device.type == "cpu" else _MEMORY_OF_A_DEVICE
-        if _SHAPES * made.nbytes > most:
-            self._give_up(f"one takes {made.nbytes >> 20} MiB, and all of them {most >> 20} at most")
-            self._kept.clear()
-            return made.outputs
         held = sum(each.nbytes for each in self._kept.values())
         while held > most:
             oldest = next(iter(self._kept))
             held -= self._kept.pop(oldest).nbytes
+            self._pushed_out += 1
+        if self._repeats < _WORTH_RECORDING * (self._pushed_out - 1):
+            self._kept.clear()
+            self._give_up(f"there is no room, one takes {made.nbytes >> 20} MiB")
         return made.outputs
 
 

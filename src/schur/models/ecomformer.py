@@ -17,6 +17,7 @@ from ..nn.edge_sums import collect, spread
 from ..nn.linear import Linear
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
+from ..nn.silu import silu
 from ..nn.species import Species
 from ..reps import Irreps
 from ..tensors import Graph
@@ -118,7 +119,7 @@ class AtomAttention(nn.Module):
         mixed = spread(
             self.at_receiver(features), self.at_sender(features), self.of_edge(radial), graph
         )
-        key, value = nn.functional.silu(mixed).split(self.features, 1)
+        key, value = silu(mixed).split(self.features, 1)
         fit = self.query(features)[graph.receivers.index] * self.key(key.contiguous())
         message = torch.sigmoid(fit * self.features**-0.5) * self.value(value.contiguous())
         return features + self.share * self.out(collect(message, envelope, graph))
@@ -158,5 +159,4 @@ class EquivariantUpdate(nn.Module):
         ways = [net(radial) * envelope for net in (self.radial_up, self.radial_down)]
         hidden = self.up(features, harmonics, ways[0], graph)
         found = self.mix(self.down(hidden, harmonics, ways[1], graph))
-        silu = nn.functional.silu
         return features + silu(found) + silu(self.own(features))

@@ -14,6 +14,7 @@ from ..nn.edge_sums import collect, spread
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.second_moment import second_moment_scale
+from ..nn.silu import silu
 from ..nn.species import Species
 from ..tensors import Graph
 from .egnn_config import EGNNConfig
@@ -119,7 +120,7 @@ class EGNNLayer(nn.Module):
         length = torch.linalg.vector_norm(moved[: len(envelope)], dim=1)
         radial = self.of_distance(self.radial(length))
         mixed = spread(self.at_receiver(features), self.at_sender(features), radial, graph)
-        message = self.message(nn.functional.silu(mixed))
+        message = self.message(silu(mixed))
         if self.move is not None:
             pull = self.move(message) * moved
             change = collect(pull, envelope * torch.rsqrt(1 + length**2)[:, None], graph)

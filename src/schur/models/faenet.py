@@ -20,6 +20,7 @@ from ..nn.frames import PrincipalFrames
 from ..nn.radial_basis import RadialBasis
 from ..nn.radial_mlp import RadialMLP
 from ..nn.second_moment import second_moment_scale
+from ..nn.silu import silu
 from ..nn.species import Species
 from ..tensors import Graph
 from .energy_model import EnergyModel, distinct
@@ -176,7 +177,7 @@ class Interaction(nn.Module):
         """
         receivers, senders = self.at_receiver(features), self.at_sender(features)
         mixed = spread(receivers, senders, self.of_edge(edges), graph)
-        filters = nn.functional.silu(mixed)
+        filters = silu(mixed)
         total = convolve(features, filters, envelope * self.scale, graph)
         return features + self.update(torch.cat([features, total], 1))
 

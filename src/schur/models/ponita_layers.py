@@ -17,12 +17,22 @@ from ..forms import Block, Factor, Form, Operand, Path, Program
 from ..harmonics import harmonic_values
 from ..nn.position_orientation import pair_invariants
 from ..nn.radial_mlp import RadialMLP
+from ..nn.second_moment import second_moment_scale
+from ..nn.silu import silu
 from ..tensors.harmonics import spherical_harmonics
 from .ponita_config import PONITAConfig
+
+SILU_VARIANCE = second_moment_scale(nn.functional.silu) ** -2
+"""The second moment of what a basis of kernels is made of: functions φ, without a constant."""
 
 
 class KernelBasis(nn.Module):
     """Functions of the invariants of an edge and one direction, or two.
+
+        φ(Σ_k p_k W_k b),    with more layers after it where `config.kernel_hidden` has more widths
+
+    b are the radial functions of the edge. W_k b is made once for an edge, whatever the number of
+    directions; of a direction there are only the invariants p_k, a few numbers.
 
     Args:
         config: shape of the model.
@@ -38,17 +48,28 @@ class KernelBasis(nn.Module):
         # Constants are made in the number type of the vectors, so that float64 stays exact.
         self._directions = torch.from_numpy(directions.copy())
         self._legendre = torch.from_numpy(_addition_theorem(config.degree, directions))
-        angular = 4 + config.handed if self.joint else config.degree + 1
-        widths = [config.radial * angular, *config.kernel_hidden]
-        self.network = RadialMLP(widths, out_activation=True)
+        invariants = 4 + config.handed if self.joint else config.degree + 1
+        first, *rest = config.kernel_hidden
+        self.of_length = RadialMLP([config.radial, invariants * first], activation=None)
+        self.rest = None
+        if rest:
+            self.rest = RadialMLP(
+                config.kernel_hidden,
+                variance_in=SILU_VARIANCE,
+                variance_out=SILU_VARIANCE,
+                out_activation=True,
+            )
+        places = len(directions) ** (2 if self.joint else 1)
+        self._combine = _combination(places, invariants, first)
 
     def forward(
         self, vectors: Float[Tensor, "edges 3"], radial: Float[Tensor, "edges radial"]
     ) -> Float[Tensor, "edges places width"]:
         """(edges, directions, width), or (edges, directions · directions, width)."""
-        angular = self._of_two(vectors) if self.joint else self._of_one(vectors)
-        products = angular[..., None] * radial[:, None, None]
-        return self.network(products.flatten(2))
+        numbers = self._of_two(vectors) if self.joint else self._of_one(vectors)
+        combined = self._combine(numbers.flatten(1), self.of_length(radial))
+        basis = silu(combined).unflatten(1, (numbers.shape[1], -1))
+        return basis if self.rest is None else self.rest(basis)
 
     def _of_one(self, vectors: Tensor) -> Tensor:
         """P_l(o·r̂) for all degrees, (edges, directions, degrees)."""
@@ -103,15 +124,13 @@ class PONITALayer(nn.Module):
         # A joint kernel integrates over directions too; its terms have variances w².
         spread = len(directions) if self.joint else 1.0
         variance = spread / mean_neighbours
-        self.kernel = RadialMLP([basis, width], variance_out=variance)
+        self.kernel = RadialMLP([basis, width], variance_in=SILU_VARIANCE, variance_out=variance)
         self._weights = torch.from_numpy(weights.copy())
         self._opposite = tuple((directions @ directions.T).argmin(1).tolist())
-        cosines = np.clip(directions @ directions.T, -1, 1)
-        self._zonal = torch.from_numpy(_legendre_of(config.degree, cosines) * weights[:, None])
-        self.over_directions = None
-        if not self.joint:
-            self.over_directions = nn.Parameter(torch.randn(config.degree + 1, width))
-        self.norm = DirectionNorm(width, weights)
+        if self.joint:
+            self.norm = DirectionNorm(width, weights)
+        else:
+            self.norm = ZonalConvolution(width, config.degree, directions, weights)
         self.network = RadialMLP([width, 2 * width, width])
 
     def forward(
@@ -137,9 +156,6 @@ class PONITALayer(nn.Module):
             indices = {"senders": way.senders, "receivers": way.receivers}
             parts.append(routine(sent.flatten(1), weights, indices=indices))
         collected = sum(parts[1:], parts[0]).unflatten(1, (self.count, -1))
-        if self.over_directions is not None:
-            matrix = torch.einsum("lpo,lu->upo", self._zonal.to(features), self.over_directions)
-            collected = torch.einsum("upo,npu->nou", matrix, collected)
         return features + self.network(self.norm(collected))
 
 
@@ -170,17 +186,55 @@ class DirectionNorm(nn.Module):
         return x * torch.rsqrt(square + 1e-5) * self.weight + self.bias
 
 
-def _legendre_of(
-    degree: int, cosines: Float64[np.ndarray, "_ _"]
-) -> Float64[np.ndarray, "degrees _ _"]:
-    """√(2l+1) P_l of a matrix of cosines, one degree after another."""
-    scales = np.sqrt(2 * np.arange(degree + 1) + 1)
-    return np.stack(
-        [
-            scale * np.polynomial.legendre.Legendre.basis(l)(cosines)
-            for l, scale in enumerate(scales)  # noqa: E741
-        ]
-    )
+class ZonalConvolution(nn.Module):
+    """A convolution over directions, and the norm of what it gives.
+
+        h_lm(u) = a_l(u) Σ_o w(o) Y_lm(o) x(o, u) / √(2l+1)            harmonics of a degree l <= L
+        ĥ       = (h - mean_u h) / √(Σ_lm mean_u h_lm² + ε)
+        out(o, u) = b(u) + c(u) Σ_lm Y_lm(o) ĥ_lm(u)
+
+    The first line and the sum over lm alone are the convolution with the kernel
+    Σ_l a_l √(2l+1) P_l(o·o'), by the addition theorem. In between, where there are (L + 1)²
+    numbers in place of one for each direction, the norm is that of `DirectionNorm`, with its mean
+    over the whole sphere.
+
+    Args:
+        features: channels u.
+        degree: L.
+        directions, weights: the grid.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        degree: int,
+        directions: Float64[np.ndarray, "directions 3"],
+        weights: Float64[np.ndarray, " directions"],
+    ) -> None:
+        super().__init__()
+        self.over_directions = nn.Parameter(torch.randn(degree + 1, features))
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+        values = harmonic_values(degree, directions, "component")
+        self._into = _linear_map(values.T * weights, features)
+        self._back = _linear_map(values, features)
+        degrees = np.arange(degree + 1)
+        self._degree_of = torch.from_numpy(degrees.repeat(2 * degrees + 1))
+        self._scale = torch.from_numpy((2 * degrees + 1.0) ** -0.5)
+
+    def forward(
+        self, x: Float[Tensor, "atoms directions features"]
+    ) -> Float[Tensor, "atoms directions features"]:
+        """The same shape."""
+        kernel = self.over_directions * self._scale.to(x)[:, None]
+        h = self._into(x.flatten(1)).unflatten(1, (-1, x.shape[2]))
+        h = h * kernel[self._degree_of.to(x.device)]
+        h = h - h.mean(-1, keepdim=True)
+        square = h.square().mean(-1).sum(1)[:, None, None]
+        h = h * torch.rsqrt(square + 1e-5) * self.weight
+        # The harmonic of degree zero is one everywhere.
+        h = torch.cat([h[:, :1] + self.bias, h[:, 1:]], 1)
+        return self._back(h.flatten(1)).unflatten(1, (-1, x.shape[2]))
 
 
 def _addition_theorem(
@@ -196,6 +250,28 @@ def _addition_theorem(
         part = slice(l**2, (l + 1) ** 2)
         matrix[part, :, l] = values[:, part].T / np.sqrt(2 * l + 1)
     return matrix.reshape(values.shape[1], -1)
+
+
+@lru_cache(maxsize=16)
+def _combination(places: int, invariants: int, width: int) -> Routine:
+    """out[e, o, u] = Σ_k p[e, o, k] v[e, k, u] / √(number of k)."""
+    numbers = Operand("numbers", (Block(places * invariants),))
+    values = Operand("values", (Block(invariants, (width,)),))
+    out = Operand("out", (Block(places, (width,)),))
+    terms = [[o * invariants + k, k, o] for o, k in product(range(places), range(invariants))]
+    factors = (Factor("numbers", 0), Factor("values", 0, "u"), Factor("out", 0, "u"))
+    path = Path(factors, np.array(terms), np.full(len(terms), invariants**-0.5))
+    return Routine(Form((numbers, values, out), (path,)).open("out"))
+
+
+def _linear_map(matrix: Float64[np.ndarray, "out in"], width: int) -> Routine:
+    """out[n, i, u] = Σ_j M[i, j] x[n, j, u]."""
+    x, out = (
+        Operand(name, (Block(size, (width,)),))
+        for name, size in zip(("x", "out"), matrix.shape[::-1], strict=True)
+    )
+    factors = (Factor("x", 0, "u"), Factor("out", 0, "u"))
+    return Routine(Form((x, out), (Path.dense(factors, matrix.T),)).open("out"))
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from schur.engine.block_map import BlockMap, BlockPath
 from schur.errors import DtypeError, ShapeError
 from schur.nn.blockwise import block_linear
 from schur.nn.second_moment import ScalarFunction, second_moment_scale
+from schur.nn.silu import silu
 
 
 class _Layer(torch.nn.Module):
@@ -58,7 +59,7 @@ class RadialMLP(torch.nn.Module):
         self.sizes = tuple(sizes)
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             raise ShapeError("a network needs at least two positive sizes", got=self.sizes)
-        self.activation = activation
+        self.activation = silu if activation is torch.nn.functional.silu else activation
         moment = 1.0 if activation is None else second_moment_scale(activation)
         self._maps: list[BlockMap] = []
         gain = variance_in**-0.5  # what the input of a matrix still has to be multiplied by
