@@ -14,9 +14,16 @@ from schur.errors import NumberError
 from schur.forms import cost
 from schur.harmonics import harmonic_values
 from schur.models.ponita import PONITA, PONITAConfig
-from schur.models.ponita_layers import DirectionNorm, Way, _convolution_program
+from schur.models.ponita_layers import (
+    DirectionNorm,
+    PONITALayer,
+    Way,
+    ZonalConvolution,
+    _convolution_program,
+)
 from schur.nn.chance import drawn_rotation
 from schur.nn.position_orientation import icosahedral_directions, pair_invariants
+from schur.nn.second_moment import second_moment_scale
 from schur.tensors import Graph
 from schur.testing import random_orthogonal
 
@@ -212,12 +219,15 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
     model, (vectors, _, edges) = model_of(kernel=kernel), cloud(4)
     directions, w = (torch.from_numpy(x.copy()) for x in icosahedral_directions(1))
     layer = model.layers[0]
+    assert isinstance(layer, PONITALayer)
     radial = model.radial(vectors.norm(dim=1))
     count, width = len(directions), CONFIG.features
     features = torch.randn(4, count, width, dtype=torch.float64)
     with torch.no_grad():
+        for parameter in layer.norm.parameters():
+            parameter.normal_()
         basis = model.kernels(vectors, radial)
-        kernels = layer.kernel(basis)  # pyright: ignore[reportCallIssue]
+        kernels = layer.kernel(basis)
         total = torch.zeros_like(features)
         for e, (j, i) in enumerate(edges.T.tolist()):
             for o in range(count):
@@ -230,19 +240,40 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
             cosines = directions @ directions.T
             zonal = [torch.ones_like(cosines), cosines * 3**0.5]
             zonal.append(5**0.5 * (1.5 * cosines**2 - 0.5))
+            assert isinstance(layer.norm, ZonalConvolution)
+            zonal_kernel = layer.norm.over_directions
             matrix = sum(
-                z[..., None] * layer.norm.over_directions[l]  # pyright: ignore
+                z[..., None] * zonal_kernel[l]
                 for l, z in enumerate(zonal)  # noqa: E741
             )
             total = torch.einsum("opu,p,npu->nou", matrix, w, total)
         norm = DirectionNorm(width, w.numpy())
-        norm.weight, norm.bias = layer.norm.weight, layer.norm.bias  # pyright: ignore
-        normed = norm(total)
-        assert (normed - layer.norm(total)).abs().max() > 0.1 or kernel == "joint"
-        expected = features + layer.network(normed)  # pyright: ignore[reportCallIssue]
+        norm.weight, norm.bias = layer.norm.weight, layer.norm.bias
+        expected = features + layer.network(norm(total))
         graph = Graph(edges, 4)
         found = layer(features, basis, [Way(graph.senders, graph.receivers)])
     assert (found - expected).abs().max() < 1e-12 * expected.abs().max()
+
+
+@pytest.mark.parametrize("hidden", [(6,), (6, 5)])
+def test_a_basis_of_kernels_is_its_formula(hidden: tuple[int, ...]) -> None:
+    model, (vectors, _, _) = model_of(kernel_hidden=hidden), cloud(4)
+    directions = torch.from_numpy(icosahedral_directions(1)[0].copy())
+    silu = torch.nn.functional.silu
+    with torch.no_grad():
+        radial = model.radial(vectors.norm(dim=1))
+        cosines = (vectors / vectors.norm(dim=1, keepdim=True)) @ directions.T
+        invariants = [torch.ones_like(cosines), 3**0.5 * cosines]
+        invariants.append(5**0.5 * (1.5 * cosines**2 - 0.5))
+        (W,) = model.kernels.of_length.parameters()
+        parts = (radial @ W / CONFIG.radial**0.5).unflatten(1, (3, -1))
+        expected = silu(torch.einsum("leo,elu->eou", torch.stack(invariants), parts) / 3**0.5)
+        for W in () if model.kernels.rest is None else model.kernels.rest.parameters():
+            # c² is one over the second moment of SiLU, so that what W reads has variance one.
+            c = second_moment_scale(silu)
+            expected = silu(c * expected @ W / len(W) ** 0.5)
+        found = model.kernels(vectors, radial)
+    assert (found - expected).abs().max() < 256 * EPS * expected.abs().max()
 
 
 # --- what directions are for ----------------------------------------------------------------------

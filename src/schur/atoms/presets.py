@@ -15,6 +15,9 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 """Settings of the training by size."""
 
+# Of EquiformerV2, whose attention mixes all channels on each edge.
+_FEW = {"channels": 32, "value_channels": 8, "hidden": 24, "feed_forward": 32}
+
 SHAPES: dict[str, dict[Size, dict[str, Any]]] = {
     "mace": {
         "small": {"hidden": "32x0e + 32x1o", "edge_lmax": 2, "cutoff": 4.0},
@@ -28,7 +31,7 @@ SHAPES: dict[str, dict[Size, dict[str, Any]]] = {
     },
     "egnn": {
         "small": {"layers": 3, "features": 64, "cutoff": 4.0},
-        "medium": {"layers": 4, "features": 96, "cutoff": 5.0},
+        "medium": {"layers": 4, "features": 64, "cutoff": 5.0},
         "large": {"layers": 5, "features": 128, "cutoff": 5.0},
     },
     "tensornet": {
@@ -48,23 +51,12 @@ SHAPES: dict[str, dict[Size, dict[str, Any]]] = {
     },
     "escn": {
         "small": {"layers": 3, "lmax": 2, "order": 2, "channels": 32, "cutoff": 4.0},
-        "medium": {"layers": 3, "lmax": 3, "order": 2, "channels": 48, "cutoff": 4.5},
+        "medium": {"layers": 3, "lmax": 2, "order": 2, "channels": 48, "cutoff": 4.5},
         "large": {"layers": 4, "lmax": 4, "order": 2, "channels": 64, "cutoff": 5.0},
     },
     "equiformer-v2": {
-        "small": {
-            "layers": 2,
-            "lmax": 2,
-            "order": 2,
-            "channels": 32,
-            "heads": 4,
-            "value_channels": 8,
-            "hidden": 32,
-            "feed_forward": 32,
-            "grid": 14,
-            "cutoff": 4.0,
-        },
-        "medium": {"layers": 3, "lmax": 3, "order": 2, "channels": 48, "cutoff": 4.5},
+        "small": {"layers": 2, "lmax": 1, "order": 1, "grid": 12, "cutoff": 4.0} | _FEW,
+        "medium": {"layers": 2, "lmax": 2, "order": 1, "grid": 16, "cutoff": 4.5} | _FEW,
         "large": {"layers": 4, "lmax": 4, "order": 2, "channels": 64, "cutoff": 5.0},
     },
     "ecomformer": {
