@@ -213,10 +213,11 @@ def test_paired_edges_change_nothing(kernel: str) -> None:
     assert (paired - exact).abs().max() < 1024 * EPS * exact.abs().max()
 
 
+@pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("kernel", ["separable", "joint"])
-def test_a_layer_is_its_formula(kernel: str) -> None:
+def test_a_layer_is_its_formula(kernel: str, norm: bool) -> None:
     """Sums over edges and directions one by one, with the model's own kernels."""
-    model, (vectors, _, edges) = model_of(kernel=kernel), cloud(4)
+    model, (vectors, _, edges) = model_of(kernel=kernel, norm=norm), cloud(4)
     directions, w = (torch.from_numpy(x.copy()) for x in icosahedral_directions(1))
     layer = model.layers[0]
     assert isinstance(layer, PONITALayer)
@@ -224,7 +225,7 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
     count, width = len(directions), CONFIG.features
     features = torch.randn(4, count, width, dtype=torch.float64)
     with torch.no_grad():
-        for parameter in layer.norm.parameters():
+        for parameter in layer.mix.parameters():
             parameter.normal_()
         basis = model.kernels(vectors, radial)
         kernels = layer.kernel(basis)
@@ -240,16 +241,20 @@ def test_a_layer_is_its_formula(kernel: str) -> None:
             cosines = directions @ directions.T
             zonal = [torch.ones_like(cosines), cosines * 3**0.5]
             zonal.append(5**0.5 * (1.5 * cosines**2 - 0.5))
-            assert isinstance(layer.norm, ZonalConvolution)
-            zonal_kernel = layer.norm.over_directions
+            assert isinstance(layer.mix, ZonalConvolution)
+            zonal_kernel = layer.mix.over_directions
             matrix = sum(
                 z[..., None] * zonal_kernel[l]
                 for l, z in enumerate(zonal)  # noqa: E741
             )
             total = torch.einsum("opu,p,npu->nou", matrix, w, total)
-        norm = DirectionNorm(width, w.numpy())
-        norm.weight, norm.bias = layer.norm.weight, layer.norm.bias
-        expected = features + layer.network(norm(total))
+        if norm:
+            direct = DirectionNorm(width, w.numpy()).double()
+            direct.load_state_dict(layer.mix.state_dict(), strict=False)
+            total = direct(total)
+        elif isinstance(layer.mix, ZonalConvolution):
+            total = total + layer.mix.bias
+        expected = features + layer.network(total)
         graph = Graph(edges, 4)
         found = layer(features, basis, [Way(graph.senders, graph.receivers)])
     assert (found - expected).abs().max() < 1e-12 * expected.abs().max()

@@ -32,7 +32,7 @@ class PONITA(EnergyModel[PONITAConfig]):
 
         g(i, o)  = (1/√λ) Σ_j k(r_ij, o·r̂_ij) f(j, o)     over positions
         g'(i, o) = Σ_o' w(o') k'(o·o') g(i, o')            over directions with weights w
-        f ← f + φ(Norm(g'))
+        f ← f + φ(g')                                     φ(Norm(g')) with `norm=True`
 
     channel by channel but for φ, and a network of f, averaged over directions, gives the energy.
     A kernel is a linear map of a network of Legendre polynomials of o·r̂ times radial functions,

@@ -26,6 +26,9 @@ class PONITAConfig(EnergyModelConfig, frozen=True):
             of an edge and two (`joint`, as many times more work as there are directions).
         handed: whether a joint kernel reads the determinant, so that mirror images differ.
         degree: highest degree of Legendre polynomials in the kernels.
+        norm: whether what an atom has collected is scaled to one size before the network that
+            reads it, as in the paper. An energy depends on how much that is: without the norm
+            forces become accurate in fewer steps.
         kernel_hidden: widths of the network from invariants to the basis of the kernels.
         readout: hidden scalars of the readout.
     """
@@ -38,6 +41,7 @@ class PONITAConfig(EnergyModelConfig, frozen=True):
     kernel: Literal["separable", "joint"] = "separable"
     handed: bool = False
     degree: int = Field(default=2, ge=1)
+    norm: bool = False
     kernel_hidden: tuple[int, ...] = (32,)
     readout: int = Field(default=32, ge=1)
 

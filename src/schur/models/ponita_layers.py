@@ -127,10 +127,10 @@ class PONITALayer(nn.Module):
         self.kernel = RadialMLP([basis, width], variance_in=SILU_VARIANCE, variance_out=variance)
         self._weights = torch.from_numpy(weights.copy())
         self._opposite = tuple((directions @ directions.T).argmin(1).tolist())
-        if self.joint:
-            self.norm = DirectionNorm(width, weights)
+        if not self.joint:
+            self.mix = ZonalConvolution(width, config.degree, directions, weights, config.norm)
         else:
-            self.norm = ZonalConvolution(width, config.degree, directions, weights)
+            self.mix = DirectionNorm(width, weights) if config.norm else nn.Identity()
         self.network = RadialMLP([width, 2 * width, width])
 
     def forward(
@@ -156,7 +156,7 @@ class PONITALayer(nn.Module):
             indices = {"senders": way.senders, "receivers": way.receivers}
             parts.append(routine(sent.flatten(1), weights, indices=indices))
         collected = sum(parts[1:], parts[0]).unflatten(1, (self.count, -1))
-        return features + self.network(self.norm(collected))
+        return features + self.network(self.mix(collected))
 
 
 class DirectionNorm(nn.Module):
@@ -189,19 +189,22 @@ class DirectionNorm(nn.Module):
 class ZonalConvolution(nn.Module):
     """A convolution over directions, and the norm of what it gives.
 
-        h_lm(u) = a_l(u) Σ_o w(o) Y_lm(o) x(o, u) / √(2l+1)            harmonics of a degree l <= L
-        ĥ       = (h - mean_u h) / √(Σ_lm mean_u h_lm² + ε)
-        out(o, u) = b(u) + c(u) Σ_lm Y_lm(o) ĥ_lm(u)
+        h_lm(u)   = a_l(u) Σ_o w(o) Y_lm(o) x(o, u) / √(2l+1)          harmonics of degrees l <= L
+        out(o, u) = b(u) + Σ_lm Y_lm(o) h_lm(u)
 
-    The first line and the sum over lm alone are the convolution with the kernel
-    Σ_l a_l √(2l+1) P_l(o·o'), by the addition theorem. In between, where there are (L + 1)²
-    numbers in place of one for each direction, the norm is that of `DirectionNorm`, with its mean
-    over the whole sphere.
+    By the addition theorem that is the convolution with the kernel Σ_l a_l √(2l+1) P_l(o·o').
+    With a norm
+
+        c(u) (h - mean_u h) / √(Σ_lm mean_u h_lm² + ε)
+
+    takes the place of h in the second line: `DirectionNorm` where there are (L + 1)² numbers in
+    place of one for each direction, and with its mean over the whole sphere.
 
     Args:
         features: channels u.
         degree: L.
         directions, weights: the grid.
+        norm: whether there is one.
     """
 
     def __init__(
@@ -210,10 +213,11 @@ class ZonalConvolution(nn.Module):
         degree: int,
         directions: Float64[np.ndarray, "directions 3"],
         weights: Float64[np.ndarray, " directions"],
+        norm: bool,
     ) -> None:
         super().__init__()
         self.over_directions = nn.Parameter(torch.randn(degree + 1, features))
-        self.weight = nn.Parameter(torch.ones(features))
+        self.weight = nn.Parameter(torch.ones(features)) if norm else None
         self.bias = nn.Parameter(torch.zeros(features))
         values = harmonic_values(degree, directions, "component")
         self._into = _linear_map(values.T * weights, features)
@@ -229,9 +233,10 @@ class ZonalConvolution(nn.Module):
         kernel = self.over_directions * self._scale.to(x)[:, None]
         h = self._into(x.flatten(1)).unflatten(1, (-1, x.shape[2]))
         h = h * kernel[self._degree_of.to(x.device)]
-        h = h - h.mean(-1, keepdim=True)
-        square = h.square().mean(-1).sum(1)[:, None, None]
-        h = h * torch.rsqrt(square + 1e-5) * self.weight
+        if self.weight is not None:
+            h = h - h.mean(-1, keepdim=True)
+            square = h.square().mean(-1).sum(1)[:, None, None]
+            h = h * torch.rsqrt(square + 1e-5) * self.weight
         # The harmonic of degree zero is one everywhere.
         h = torch.cat([h[:, :1] + self.bias, h[:, 1:]], 1)
         return self._back(h.flatten(1)).unflatten(1, (-1, x.shape[2]))
