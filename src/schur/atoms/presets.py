@@ -71,7 +71,7 @@ SHAPES: dict[str, dict[Size, dict[str, Any]]] = {
     },
     "faenet": {
         "small": {"layers": 3, "features": 64, "cutoff": 4.0},
-        "medium": {"layers": 4, "features": 96, "cutoff": 5.0},
+        "medium": {"layers": 4, "features": 64, "cutoff": 5.0},
         "large": {"layers": 5, "features": 128, "cutoff": 5.0},
     },
 }
