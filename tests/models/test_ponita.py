@@ -353,7 +353,7 @@ def test_training_turns_the_grid_anew_in_each_step_and_evaluation_does_not() -> 
         R = drawn_rotation(weight)
         assert (first == model.eval()(vectors @ R, species, edges)).all()
         assert (first == model.train()(vectors, species, edges)).all()
-        assert (first - exact).abs().max() > 1e-3 * exact.abs().max()
+        assert (first - exact).abs().max() > 1e-5 * exact.abs().max()
         weight.add_(1e-6)
         assert (drawn_rotation(weight) - R).abs().max() > 0.1
         still = model_of(turning=False).train()
@@ -361,7 +361,10 @@ def test_training_turns_the_grid_anew_in_each_step_and_evaluation_does_not() -> 
 
 
 def test_aligned_clouds_do_not_teach_one_orientation() -> None:
-    """Trained along principal axes alone: what a turn of other clouds changes, with and without."""
+    """Trained along principal axes alone: what a turn of other clouds changes, with and without.
+
+    With the norm; without it the grid's error is so small that turning has nothing to mend.
+    """
     (vectors, _, edges), (others, species, _) = clouds(60, 1), clouds(60, 2)
 
     def aligned(vectors: Tensor) -> Tensor:
@@ -371,7 +374,7 @@ def test_aligned_clouds_do_not_teach_one_orientation() -> None:
 
     changes = []
     for turning in (False, True):
-        model = trained(aligned(vectors), edges, turning=turning)
+        model = trained(aligned(vectors), edges, turning=turning, norm=True)
         one, other = (model(v, species, edges) for v in (aligned(others), others))
         changes.append(float((one - other).square().mean() / one.var()) ** 0.5)
     assert changes[1] < 0.85 * changes[0]
