@@ -235,3 +235,15 @@ def test_second_gradients_and_many_at_once() -> None:
     for k, one in enumerate(several):
         for single, many in zip(gradients(one), batched, strict=True):
             assert_close(many[k], single, 100 * EPS)
+
+
+@pytest.mark.parametrize("rows", [1, 500])
+def test_gradients_of_weights_that_lie_transposed_in_memory(rows: int) -> None:
+    layer = layer_of(Sym(3))
+    assert layer.matrix is not None and layer.weight is not None and layer.bias is not None
+    x, g = normal(rows, 3, 3, 2), normal(rows, 27, seed=1)
+    turned = layer.weight.detach().mT.contiguous().mT.requires_grad_()
+    assert not turned.is_contiguous()
+    found = torch.autograd.grad(layer.matrix(x, turned, layer.bias), turned, g)[0]
+    expected = torch.autograd.grad(layer.matrix(x, layer.weight, layer.bias), layer.weight, g)[0]
+    assert torch.equal(found, expected)

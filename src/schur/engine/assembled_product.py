@@ -162,8 +162,9 @@ class _Compiled:
         product = None
         if rows * deep * wide > _FEW:
             product = x.view(rows, deep).t().mm(g.view(rows, wide))
-        grad_weight = torch.empty_like(weight)
-        grad_bias = None if bias is None else torch.empty_like(bias)
+        # Written row by row, however the weights lie in memory.
+        grad_weight = x.new_empty(weight.shape)
+        grad_bias = None if bias is None else x.new_empty(bias.shape)
         self._library.gather_weights(
             *(self._table, rows, x.data_ptr(), g.data_ptr(), _address(product)),
             *(entries, entries + self.entries * x.itemsize),
