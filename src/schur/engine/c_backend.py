@@ -35,6 +35,8 @@ from schur.forms import Operand, Program, cost
 DTYPES = {torch.float32: "float", torch.float64: "double"}
 # Partial sums of one pass take at most this many bytes.
 _PARTIAL_BYTES = 1 << 26
+# Rows that one partial sum covers at least.
+_ROWS_SUMMED = 8
 # From so many bytes on a pass writes past the caches, which saves reading what is overwritten.
 _STREAM_BYTES = 1 << 24
 # In lanes rows are written a piece at a time: where they tear cache lines apart, it pays sooner.
@@ -291,7 +293,8 @@ class _Compiled:
         order, start = sort or (None, None)
         shared_bytes = sum(target.size for target in kernel.shared) * self.itemsize
         most = min(64, max(1, _PARTIAL_BYTES // shared_bytes)) if shared_bytes else 256
-        grain = max(1, -(-rows // most))
+        # Sums for single rows pass through the cache twice, which takes longer than making them.
+        grain = max(_ROWS_SUMMED if kernel.shared else 1, -(-rows // most))
         if start is None:
             # In lanes only the last item may have a rest that does not fill a vector.
             items = c_runtime.row_items(rows, -(-grain // 64) * 64 if kernel.lanes else grain)
