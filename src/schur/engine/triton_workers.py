@@ -1,6 +1,6 @@
 """Processes that compile kernels side by side, while this one goes on (`triton_worker`).
 
-Threads would not do: Triton's front end holds Python's lock.
+Not threads: Triton's front end, a sixth of the work, holds Python's lock, as does whoever asks.
 """
 
 from __future__ import annotations
