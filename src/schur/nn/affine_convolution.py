@@ -26,12 +26,13 @@ _PROBES = 4096
 class AffineLift(torch.nn.Module):
     """From images to functions on an affine group.
 
-        out[h, w](x) = Σ_u ∫ k[u, w](h⁻¹ (x' - x)) f[u](x') dx' / |det h|
+        out[h, w](x) = bias[w] + Σ_u ∫ k[u, w](h⁻¹ (x' - x)) f[u](x') dx' / |det h|
 
     for elements h of the linear group H. With (T f)(x) = f(A⁻¹ (x - t)) the output of T f is
     out[A⁻¹ h](A⁻¹ (x - t)): the group acts on its own elements. R^n is the homogeneous space
     (H ⋉ R^n)/H. The kernel k is a network of the coordinates times (1 - |y|²/radius²)², so that it
-    is zero from `radius` on, in units of the pixels.
+    is zero from `radius` on, in units of the pixels. The network begins with waves, since one that
+    begins with smooth functions gives blurred copies of the image to learn from and little else.
 
     Pixels stand for the integral: what is exact for maps that permute pixels holds for others as
     closely as the image is smooth on the scale of a pixel. Images are zero outside.
@@ -41,6 +42,10 @@ class AffineLift(torch.nn.Module):
         channels_in, channels_out: numbers of channels.
         radius: where kernels end at h = 1, in pixels.
         width: of the kernel's network.
+        detail: how many radians the waves go through along the radius, about, to begin with.
+
+    Attributes:
+        bias: shape (channels_out,), zeros to begin with.
 
     Source: Mironenco and Forré, "Lie group decompositions for equivariant neural networks",
     https://arxiv.org/abs/2310.11366, section 4.
@@ -63,11 +68,14 @@ class AffineLift(torch.nn.Module):
         channels_out: int,
         radius: float = 2.5,
         width: int = 32,
+        detail: float = 2.5,
     ) -> None:
         super().__init__()
         self.group, self.radius = _checked(group), radius
         self.channels_in, self.channels_out = channels_in, channels_out
-        self.kernel = _kernel(group.linear.n, channels_in * channels_out, width)
+        n = group.linear.n
+        self.kernel = _kernel((n, 0), channels_in * channels_out, width, detail)
+        self.bias = torch.nn.Parameter(torch.zeros(channels_out))
         self.size = (channels_in * _bump_integral(group.linear.n, radius, 2)) ** -0.5
 
     def forward(
@@ -92,13 +100,13 @@ class AffineLift(torch.nn.Module):
         filters = values.reshape(*y.shape[:2], self.channels_in, self.channels_out)
         filters = filters.permute(0, 3, 2, 1).flatten(0, 1)
         out = _convolved(images, filters, n)
-        return out.unflatten(1, (len(elements), self.channels_out))
+        return _biased(out.unflatten(1, (len(elements), self.channels_out)), self.bias)
 
 
 class AffineConvolution(torch.nn.Module):
     """From functions on an affine group to functions on it.
 
-        out[h, w](x) = Σ_u ∫∫ k[u, w](h⁻¹ (x' - x), h⁻¹ h') f[h', u](x') dx' dh' / |det h|
+        out[h, w](x) = bias[w] + Σ_u ∫∫ k[u, w](h⁻¹ (x' - x), h⁻¹ h') f[h', u](x') dx' dh' / |det h|
 
     with the Haar measure dh' as a mean over weighted samples. Of h⁻¹ h' = q exp(S) the kernel sees
     q and S, and ends at |S| = `reach` as it does at |y| = `radius`. A compact H has no S.
@@ -109,7 +117,7 @@ class AffineConvolution(torch.nn.Module):
     that falls with the square root of their number.
 
     Args:
-        group, channels_in, channels_out, radius, width: as for `AffineLift`.
+        group, channels_in, channels_out, radius, width, detail: as for `AffineLift`.
         reach: where kernels end in S, in units of |S| = √tr S².
 
     Source: as for `AffineLift`; a kernel of compact support as the measure of H is infinite.
@@ -123,13 +131,16 @@ class AffineConvolution(torch.nn.Module):
         radius: float = 2.5,
         reach: float = 1.0,
         width: int = 32,
+        detail: float = 2.5,
     ) -> None:
         super().__init__()
         self.group, self.radius, self.reach = _checked(group), radius, reach
         self.channels_in, self.channels_out = channels_in, channels_out
         n = group.linear.n
         hermitian = _polar(group, np.eye(n)[None])[1].shape[-1]
-        self.kernel = _kernel(n + n * n + hermitian, channels_in * channels_out, width)
+        places = n, n * n + hermitian
+        self.kernel = _kernel(places, channels_in * channels_out, width, detail)
+        self.bias = torch.nn.Parameter(torch.zeros(channels_out))
         # Neighbours on the group hold much the same image, so they add up as they are.
         g, weight = group.sample_linear(np.random.default_rng(0), _PROBES, reach / 2)
         share = _bump(torch.from_numpy(_polar(group, g)[1]) / reach).numpy()
@@ -171,7 +182,7 @@ class AffineConvolution(torch.nn.Module):
         filters = values.unflatten(-1, (self.channels_in, self.channels_out))
         filters = filters.permute(0, 4, 1, 3, 2).flatten(2, 3).flatten(0, 1)
         out = _convolved(functions.flatten(1, 2), filters, n)
-        return out.unflatten(1, (len(at), self.channels_out))
+        return _biased(out.unflatten(1, (len(at), self.channels_out)), self.bias)
 
 
 def sampled_elements(
@@ -216,21 +227,38 @@ def _polar(group: Affine, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return g, np.zeros((*g.shape[:-2], 0))
 
 
-def _kernel(places: int, values: int, width: int) -> torch.nn.Module:
-    """A network of coordinates in the unit ball, with values of variance one to begin with."""
-    last = torch.nn.Linear(width, values)
+class _Waves(torch.nn.Module):
+    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return torch.sin(x)
+
+
+def _kernel(places: tuple[int, int], values: int, width: int, detail: float) -> torch.nn.Module:
+    """A network of coordinates in the unit ball, with values of variance one to begin with.
+
+    Args:
+        places: how many coordinates of pixels there are, and how many of the group.
+        values, width, detail: see `AffineLift`.
+
+    Source: waves as the first layer: Sitzmann et al., "Implicit neural representations with
+    periodic activation functions" (2020), https://arxiv.org/abs/2006.09661.
+    """
+    pixels, total = places[0], sum(places)
+    first, last = torch.nn.Linear(total, width), torch.nn.Linear(width, values)
     network = torch.nn.Sequential(
-        torch.nn.Linear(places, width),
-        torch.nn.SiLU(),
-        torch.nn.Linear(width, width),
-        torch.nn.SiLU(),
-        last,
+        first, _Waves(), torch.nn.Linear(width, width), torch.nn.SiLU(), last
     )
     with torch.no_grad():
-        size = network(2 * torch.rand(256, places) - 1).square().mean().sqrt()
+        first.weight[:, :pixels].normal_(0, detail)
+        first.weight[:, pixels:].normal_(0, 1)
+        first.bias.uniform_(-torch.pi, torch.pi)
+        size = network(2 * torch.rand(256, total) - 1).square().mean().sqrt()
         last.weight /= size
         last.bias /= size
     return network
+
+
+def _biased(out: Float[Tensor, "batch samples channels ..."], bias: Tensor) -> Tensor:
+    return out + bias.to(out)[:, *[None] * (out.ndim - 3)]
 
 
 def _bump(y: Tensor) -> Tensor:
