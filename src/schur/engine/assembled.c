@@ -18,6 +18,12 @@ typedef struct {
 /* Sums of eight numbers at a time: the compiler may not reorder one sum by itself. */
 enum { L = 8 };
 
+/* Loops of a width that the compiler knows are straight code. */
+#define WITH_WIDTH(function, width, ...)                  \
+  ((width) == 4   ? function(__VA_ARGS__, 4)              \
+   : (width) == 8 ? function(__VA_ARGS__, 8)              \
+                  : function(__VA_ARGS__, (int)(width)))
+
 static T dot(const T *restrict a, const T *restrict b, int64_t size) {
   T part[L] = {0}, sum = 0;
   int64_t k = 0;
@@ -51,9 +57,7 @@ void assemble(const Table *t, const T *weight, const T *bias, T *entries, T *mat
           add(entries + c * size, weight + d * size, t->patterns[c * t->maps + d], size);
     weight = entries;
   }
-  if (width == 4) blocks(t, weight, matrix, 4);
-  else if (width == 8) blocks(t, weight, matrix, 8);
-  else blocks(t, weight, matrix, (int)width);
+  WITH_WIDTH(blocks, width, t, weight, matrix);
   memset(shift, 0, t->outputs * width * sizeof(T));
   if (bias)
     for (int64_t i = 0; i < t->outputs; ++i)
@@ -109,15 +113,8 @@ void gather_weights(const Table *t, int64_t rows, const T *x, const T *g, const 
   const int64_t size = t->width_in * t->width_out, width = t->width_out, wide = t->outputs * width;
   T *sums = t->patterns ? entries : grad_weight;
   memset(sums, 0, t->classes * size * sizeof(T));
-  if (product) {
-    if (width == 4) gather_product(t, product, sums, 4);
-    else if (width == 8) gather_product(t, product, sums, 8);
-    else gather_product(t, product, sums, (int)width);
-  } else {
-    if (width == 4) gather(t, rows, x, g, sums, 4);
-    else if (width == 8) gather(t, rows, x, g, sums, 8);
-    else gather(t, rows, x, g, sums, (int)width);
-  }
+  if (product) WITH_WIDTH(gather_product, width, t, product, sums);
+  else WITH_WIDTH(gather, width, t, rows, x, g, sums);
   if (t->patterns) {
     memset(grad_weight, 0, t->maps * size * sizeof(T));
     for (int64_t c = 0; c < t->classes; ++c)

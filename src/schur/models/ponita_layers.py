@@ -220,19 +220,18 @@ class ZonalConvolution(nn.Module):
         self.weight = nn.Parameter(torch.ones(features)) if norm else None
         self.bias = nn.Parameter(torch.zeros(features))
         values = harmonic_values(degree, directions, "component")
-        self._into = _linear_map(values.T * weights, features)
-        self._back = _linear_map(values, features)
         degrees = np.arange(degree + 1)
-        self._degree_of = torch.from_numpy(degrees.repeat(2 * degrees + 1))
-        self._scale = torch.from_numpy((2 * degrees + 1.0) ** -0.5)
+        of_each = degrees.repeat(2 * degrees + 1)
+        self._degree_of = torch.from_numpy(of_each)
+        self._into = _linear_map((values * (2 * of_each + 1) ** -0.5).T * weights, features)
+        self._back = _linear_map(values, features)
 
     def forward(
         self, x: Float[Tensor, "atoms directions features"]
     ) -> Float[Tensor, "atoms directions features"]:
         """The same shape."""
-        kernel = self.over_directions * self._scale.to(x)[:, None]
         h = self._into(x.flatten(1)).unflatten(1, (-1, x.shape[2]))
-        h = h * kernel[self._degree_of.to(x.device)]
+        h = h * self.over_directions[self._degree_of.to(x.device)]
         if self.weight is not None:
             h = h - h.mean(-1, keepdim=True)
             square = h.square().mean(-1).sum(1)[:, None, None]
