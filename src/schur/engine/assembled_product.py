@@ -16,12 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch._C._functorch import (  # pyright: ignore[reportMissingImports]
-    is_legacy_batchedtensor,
-)
 
 from schur.engine import c_backend, c_compiler
-from schur.engine.tracing import is_traced, is_transformed
 
 # Up to so many multiplications the loops of `assembled.c` are faster than a library, which takes
 # some microseconds to start.
@@ -68,19 +64,6 @@ class Assembly:
         inputs, outputs = labels.shape
         self.extents = inputs * channels[0], outputs * channels[1]
         self._compiled: dict[torch.dtype, _Compiled] = {}
-
-    def serves(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-        """Whether the compiled code computes with these: plain tensors of one type on the CPU."""
-        return (
-            x.dtype == weight.dtype
-            and (bias is None or bias.dtype == x.dtype)
-            and x.dtype in c_backend.DTYPES
-            and x.device.type == "cpu"
-            and not is_traced()
-            and not is_transformed()
-            and not is_legacy_batchedtensor(x)
-            and c_backend.missing() is None
-        )
 
     def compiled(self, dtype: torch.dtype) -> _Compiled:
         """The code and the tables in numbers of one type."""

@@ -12,6 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import (  # pyright: ignore[reportMissingImports]
+    is_legacy_batchedtensor,
+)
 
 from schur.engine import (
     allocation,
@@ -29,6 +32,7 @@ from schur.engine import schedule as schedule_module
 from schur.engine.c_text import source
 from schur.engine.schedule import schedule
 from schur.engine.sorting import out_of_range
+from schur.engine.tracing import is_traced, is_transformed
 from schur.errors import BackendError
 from schur.forms import Operand, Program, cost
 
@@ -66,6 +70,20 @@ def unfit(example: Tensor) -> str | None:
     if example.dtype not in DTYPES:
         return f"it computes in float32 and float64 and the tensors are {example.dtype}"
     return None
+
+
+def takes(*tensors: Tensor | None) -> bool:
+    """Whether C can be handed these as they are: plain tensors of one type, and nobody looks on."""
+    given = [tensor for tensor in tensors if tensor is not None]
+    dtype = given[0].dtype
+    return (
+        dtype in DTYPES
+        and all(tensor.dtype == dtype and tensor.device.type == "cpu" for tensor in given)
+        and not is_traced()
+        and not is_transformed()
+        and not any(is_legacy_batchedtensor(tensor) for tensor in given)
+        and missing() is None
+    )
 
 
 def run(

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from schur.engine import c_backend
 from schur.engine.assembled_product import Assembly
 from schur.engine.tracing import is_traced, is_transformed
 
@@ -86,7 +87,7 @@ class AssembledMap(torch.nn.Module):
         shape = shape or (-1, self.extents[1])
         if not (learns and torch.is_grad_enabled()) and not (is_traced() or is_transformed()):
             matrix, shift = self._unchanged(weight, bias)
-        elif self._assembly.serves(x, weight, bias):
+        elif c_backend.takes(x, weight, bias):
             return _Product.apply(x, weight, bias, self, shape)  # pyright: ignore[reportReturnType]
         else:
             matrix, shift = self.assembled(weight, bias)
@@ -141,7 +142,7 @@ class _Product(torch.autograd.Function):
         (g,) = gradients
         x, weight, bias, matrix = ctx.saved_tensors
         assembly = ctx.layer._assembly
-        if torch.is_grad_enabled() or not assembly.serves(g, weight, bias):
+        if torch.is_grad_enabled() or not c_backend.takes(g, weight, bias):
             return *_traceable(ctx.layer, x, weight, bias, g), None, None
         by_x, by_weight, by_bias, *_ = ctx.needs_input_grad
         compiled, g = assembly.compiled(g.dtype), _dense(g)

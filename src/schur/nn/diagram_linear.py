@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from math import prod
 from numbers import Integral
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from schur.engine import Routine
+from schur.engine import Routine, c_backend
+from schur.engine.factored_product import FactoredMaps
 from schur.engine.routine import Backend
 from schur.engine.tracing import is_traced
 from schur.errors import RepresentationError, ShapeError
-from schur.forms import Program, cost
 from schur.groups import Group
 from schur.nn.assembled_map import AssembledMap
+from schur.nn.factored_map import apply_factored, factored_maps
 from schur.products.diagrams import EquivariantMaps, equivariant_maps
 from schur.products.diagrams.basis import Order
+from schur.products.diagrams.maps import OrbitMaps
 
 # Two milliseconds a term to compile, in C.
 _COMPILED_TERMS = 4000
 # Numbers that all maps have together as matrices, which are needed for a moment.
 _STACKED_ENTRIES = 1 << 22
-# A program that torch runs is slower than the matrix up to any size that is held; a compiled one
-# is slower for few rows than a matrix that is kept, and not made anew, up to the second size.
+# A program that torch runs is slower than the matrix up to any size that is held.
 _MATRIX_ENTRIES = 1 << 18
-_KEPT_ENTRIES, _KEPT_ROWS = 1 << 16, 64
-# Nanoseconds of one core for a pass forward and back of 64 rows in float32, fitted: a call, an
-# entry of the matrix, an operation of a compiled program where vectors of channels are full or not.
+# Nanoseconds of one core for a pass forward and back of 64 rows in float32, fitted: a call and an
+# entry of the matrix; a call and an operation of contract, mix and copy.
 _MATRIX_CALL, _ENTRY = 100_000, 8.0
-_PROGRAM_CALL, _OPERATION = 250_000, {"full": 12.0, "part": 32.0}
-_FULL_CHANNELS = 16
+_FACTORED_CALL, _OPERATION = 150_000, 6.0
+# To bring a number of a row into its vector and back costs as much as so many operations.
+_MOVED = 10
+# A matrix that is kept is slower than contract, mix and copy for fewer rows.
+_KEPT_FROM = 256
+# Vectors of 64 bytes that contract, mix and copy may hold at a time.
+_HELD_VECTORS = 1 << 20
 
 
 class DiagramLinear(torch.nn.Module):
@@ -54,14 +58,16 @@ class DiagramLinear(torch.nn.Module):
             each factor: the first axes are then the first factor's, the next the second's.
         channels_in, channels_out: numbers of channels, which the group leaves alone.
         bias: whether to add the invariant tensors.
-        backend: see `schur.engine.Routine`. C code is written out term by term; above 4,000
-            terms, which take ten seconds to compile, "auto" takes torch. On a CPU "auto" takes one
-            product with the matrix of the layer (`AssembledMap`) where a cost model finds that
-            faster: 100 µs + 8 ns n^(k+l) channels_in channels_out, against 250 µs + 32 ns for each
-            operation of the program on a row, 12 ns from 16 channels on. These were fitted to
-            calls forward and back for 64 rows. While no gradient by the weights is asked for the
-            matrix is kept and a call costs the product alone: then, for up to 64 rows, a matrix may
-            have 65,536 entries in any case.
+        backend: see `schur.engine.Routine`; a program that is written out in C has no more than
+            4,000 terms, which take ten seconds to compile, above which torch runs it. On a CPU
+            "auto" compiles nothing for a layer: it contracts, mixes and copies by tables
+            (`schur.nn.factored_map`), or takes one product with the matrix of the layer
+            (`schur.nn.assembled_map`) where a cost model finds that faster. The model is for calls
+            forward and back of 64 rows: 100 µs + 8 ns n^(k+l) channels_in channels_out, against
+            150 µs + 6 ns for each operation and 60 ns for each number of a row. While no gradient
+            by the weights is asked for, such a matrix is kept, and serves from 256 rows on. Groups
+            that are given by orbits have no diagrams to contract: theirs is the matrix, up to
+            262,144 entries, or the program.
 
     Attributes:
         dimension, bias_dimension: how many maps and how many invariant tensors there are.
@@ -136,9 +142,10 @@ class DiagramLinear(torch.nn.Module):
         large = backend == "auto" and terms > _COMPILED_TERMS
         self.routine = Routine(program, "torch" if large else backend)
         channels = channels_in, channels_out
-        use = _matrix_use(maps, program, channels, large) if backend == "auto" else "never"
-        self._matrix_learns = use == "always"
-        self.matrix = None if use == "never" else _matrix(maps, shifts, channels)
+        auto = backend == "auto"
+        self.factored = _factored(maps, shifts, channels) if auto else None
+        dense = auto and _by_matrix(maps, channels, self.factored, large)
+        self.matrix = _matrix(maps, shifts, channels) if dense else None
         start = torch.randn(self.dimension, channels_in, channels_out)
         shares = maps.squares() * channels_in * max(self.dimension, 1) / prod(maps.shape_out)
         start /= torch.from_numpy(np.sqrt(shares)).to(start.dtype)[:, None, None]
@@ -165,24 +172,23 @@ class DiagramLinear(torch.nn.Module):
                 expected=f"(..., {', '.join(map(str, inner))})",
             )
         shape = x.shape[:axes] + self._outer
-        matrix, weight, bias = self.matrix, self.weight, self.bias
-        if (
-            matrix is not None
-            and weight is not None
-            and (self._matrix_learns or self._few_and_fixed(x, weight))
-            and _plain(x, weight)
-        ):
-            return matrix(x, weight, bias, shape)
+        matrix, factored, weight, bias = self.matrix, self.factored, self.weight, self.bias
+        if weight is not None and _plain(x, weight):
+            if matrix is not None and self._many_or_learned(x, weight):
+                return matrix(x, weight, bias, shape)
+            if factored is not None and c_backend.takes(x, weight, bias):
+                rows = x.reshape(-1, self._numel_in)
+                return apply_factored(rows, weight, bias, factored).view(shape)
         rows = x.reshape(-1, self._numel_in)
         out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
         return out.reshape(shape)
 
-    def _few_and_fixed(self, x: Tensor, weight: Tensor) -> bool:
-        """Whether a matrix that is kept is faster than a program, which costs less for each row."""
-        if is_traced():  # a graph is for any number of rows
-            return False
+    def _many_or_learned(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether the matrix of a layer that has one is the faster way."""
+        if self.factored is None or is_traced():  # a graph is for any number of rows
+            return True
         learns = weight.requires_grad and torch.is_grad_enabled()
-        return not learns and x.numel() <= _KEPT_ROWS * self._numel_in
+        return learns or x.numel() >= _KEPT_FROM * self._numel_in
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())
@@ -199,21 +205,31 @@ def _plain(x: Tensor, weight: Tensor) -> bool:
     return one and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
-def _matrix_use(
-    maps: EquivariantMaps, program: Program, channels: tuple[int, int], in_torch: bool
-) -> Literal["always", "kept", "never"]:
-    """When one matrix product is faster than the program: always, while it is kept, or never."""
+def _factored(
+    maps: EquivariantMaps, shifts: EquivariantMaps | None, channels: tuple[int, int]
+) -> FactoredMaps | None:
+    """Contract, mix and copy by tables; None for orbits, or where too much were held at a time."""
+    if isinstance(maps, OrbitMaps) or maps.dimension == 0:
+        return None
+    found = factored_maps(maps, shifts, channels)
+    return found if found.vectors <= _HELD_VECTORS else None
+
+
+def _by_matrix(
+    maps: EquivariantMaps,
+    channels: tuple[int, int],
+    factored: FactoredMaps | None,
+    in_torch: bool,
+) -> bool:
+    """Whether one matrix product is faster than all else, and not too large to hold."""
     entries = prod(maps.shape_in) * prod(maps.shape_out)
     if not 0 < entries * maps.dimension <= _STACKED_ENTRIES:
-        return "never"
+        return False
     entries *= prod(channels)
-    if in_torch:
-        return "always" if entries <= _MATRIX_ENTRIES else "never"
-    vectors = "full" if max(channels) >= _FULL_CHANNELS else "part"
-    operations = cost(program, {"rows": 1}).operations
-    if _MATRIX_CALL + _ENTRY * entries <= _PROGRAM_CALL + _OPERATION[vectors] * operations:
-        return "always"
-    return "kept" if entries <= _KEPT_ENTRIES else "never"
+    if factored is None:
+        return entries <= _MATRIX_ENTRIES or not in_torch
+    operations = factored.operations + _MOVED * sum(factored.extents)
+    return _MATRIX_CALL + _ENTRY * entries <= _FACTORED_CALL + _OPERATION * operations
 
 
 def _matrix(
