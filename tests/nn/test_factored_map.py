@@ -85,7 +85,9 @@ def test_values_and_gradients_are_those_of_dense_maps(
     for rows in ROWS:
         for dtype in (torch.float32, torch.float64):
             given = [t.requires_grad_() for t in problem(group, k, l, rows, channels, dtype)]
-            out, expected = apply_factored(*given, maps), dense(group, k, l, *given)
+            x, weight, bias = given
+            out = apply_factored(x, weight, bias, maps)
+            expected = dense(group, k, l, x, weight, bias)
             g = normal(*out.shape, seed=3, dtype=dtype)
             mine = torch.autograd.grad(out, given, g)
             theirs = torch.autograd.grad(expected, given, g)
@@ -98,7 +100,7 @@ def test_values_and_gradients_are_those_of_dense_maps(
 def test_derivatives_to_second_order(group: Group) -> None:
     maps = factored_maps(equivariant_maps(group, 2, 2), equivariant_maps(group, 0, 2), (1, 2))
     given = problem(group, 2, 2, 3, (1, 2), torch.float64)
-    assert_derivatives(lambda *t: apply_factored(*t, maps), given, fast=True)
+    assert_derivatives(lambda x, w, b: apply_factored(x, w, b, maps), given, fast=True)
     x, weight, bias = (t.requires_grad_() for t in given)
     out = apply_factored(x, weight, bias, maps)
     (by_x,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)

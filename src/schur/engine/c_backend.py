@@ -74,16 +74,16 @@ def unfit(example: Tensor) -> str | None:
 
 def takes(*tensors: Tensor | None) -> bool:
     """Whether C can be handed these as they are: plain tensors of one type, and nobody looks on."""
-    given = [tensor for tensor in tensors if tensor is not None]
-    dtype = given[0].dtype
-    return (
-        dtype in DTYPES
-        and all(tensor.dtype == dtype and tensor.device.type == "cpu" for tensor in given)
-        and not is_traced()
-        and not is_transformed()
-        and not any(is_legacy_batchedtensor(tensor) for tensor in given)
-        and missing() is None
-    )
+    if is_traced() or is_transformed() or missing() is not None:
+        return False
+    dtype: torch.dtype | None = None
+    for tensor in tensors:  # a loop, since small layers wait for this
+        if tensor is None:
+            continue
+        dtype = dtype or tensor.dtype
+        if tensor.dtype != dtype or not tensor.is_cpu or is_legacy_batchedtensor(tensor):
+            return False
+    return dtype in DTYPES
 
 
 def run(
