@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from schur.errors import DtypeError, NumberError, ShapeError
-from schur.nn.frames import Equivariant
+from schur.errors import DtypeError, NumberError, SchurError, ShapeError
+from schur.nn.frames import (
+    AllElements,
+    Equivariant,
+    LearnedFrames,
+    LearnedImageFrames,
+    MinimisedFrames,
+    PrincipalFrames,
+    WeightedFrames,
+)
 
 from .clouds import normal, plain
 
+NETWORK = torch.nn.Linear(3, 3)
 METHODS = {
     "average": "E(3)",
     "blended": "E(3)",
@@ -64,3 +75,25 @@ def test_no_images(group: str) -> None:
     for method in ("average", "learned"):
         model = Equivariant(net, group, method, inputs="images")
         assert model(torch.zeros(0, 1, 7, 7)).shape == (0, 3)
+
+
+# Of the right types: others are refused too, but here the hook that checks types is before.
+WRONG: dict[str, Callable[..., object]] = {
+    "no frames at a time": lambda: Equivariant(NETWORK, "E(3)", chunk=0),
+    "a word with an error": lambda: PrincipalFrames("O(3)", drawn="sometimes"),
+    "a word for elements": lambda: AllElements("C4", drawn="often"),
+    "below zero": lambda: PrincipalFrames("O(3)", tie=-1.0),
+    "not a number": lambda: PrincipalFrames("O(3)", tie=float("nan")),
+    "as sharp as one": lambda: WeightedFrames("O(3)", sharpness=1.0),
+    "no hidden channels": lambda: LearnedFrames("O(3)", hidden=0),
+    "no channels": lambda: LearnedImageFrames("C4", channels=0),
+    "steps back": lambda: MinimisedFrames("O(1,3)", steps=-3),
+    "no steps and no seed": lambda: MinimisedFrames("O(1,3)", seed=-1),
+}
+
+
+@pytest.mark.parametrize("make", WRONG.values(), ids=list(WRONG))
+def test_what_no_frames_are_made_by(make: Callable[..., object]) -> None:
+    with pytest.raises(SchurError) as caught:
+        make()
+    assert "got:" in str(caught.value) and "expected:" in str(caught.value)

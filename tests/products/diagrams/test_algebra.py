@@ -121,6 +121,8 @@ def test_pictures() -> None:
 
 
 def test_misuse() -> None:
+    with pytest.raises(RepresentationError, match="orders"):
+        Diagram(-1, 1, [])
     with pytest.raises(RepresentationError, match="each vertex once"):
         Diagram(1, 1, [[0]])
     with pytest.raises(RepresentationError, match="block of its own"):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.groups import Group
+from schur.nn.frames.arguments import whole
 from schur.nn.frames.framing import Framing
 from schur.nn.frames.kinds import Kind, kind_of
 from schur.nn.frames.methods import framing_of
@@ -86,13 +87,15 @@ class Equivariant(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        if not callable(backbone):
+            raise RepresentationError("a backbone", got=repr(backbone), expected="a module")
         self.backbone = backbone
         self.symmetry = Symmetry.of(group)
         self.framing = framing_of(method, self.symmetry, options)
         self.inputs = tuple(map(kind_of, _several(inputs)))
         self.outputs = tuple(map(kind_of, _several(outputs)))
         self.single = isinstance(outputs, (str, Irreps, Kind))
-        self.chunk = chunk
+        self.chunk = None if chunk is None else whole("frames at a time", chunk)
         if all(kind.is_mask or not kind.moves for kind in self.outputs):
             raise RepresentationError("a result that transforms", got=outputs)
 
@@ -250,8 +253,13 @@ class Equivariant(torch.nn.Module):
 
 
 def _several(descriptions: Description | Sequence[Description]) -> Sequence[Description]:
-    alone = isinstance(descriptions, (str, Irreps, Kind))
-    return (descriptions,) if alone else tuple(descriptions)
+    if isinstance(descriptions, (str, Irreps, Kind)):
+        return (descriptions,)
+    if not isinstance(descriptions, Sequence):
+        raise RepresentationError(
+            "kinds of arguments", got=repr(descriptions), expected="a word, or several in a list"
+        )
+    return descriptions
 
 
 def _repeated(pose: Pose, count: int) -> Pose:

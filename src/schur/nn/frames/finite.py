@@ -8,7 +8,8 @@ from torch import Tensor
 
 from schur.errors import NumberError
 from schur.groups import Group, Sym
-from schur.nn.frames.framing import Framing
+from schur.nn.frames.arguments import one_of
+from schur.nn.frames.framing import DRAWN, Framing
 from schur.nn.frames.pose import Frames, Pose
 from schur.nn.frames.symmetry import Symmetry
 
@@ -30,7 +31,7 @@ class AllElements(Framing):
 
     def __init__(self, group: Group | Symmetry | str, drawn: str = "never") -> None:
         super().__init__(group)
-        self.drawn = drawn
+        self.drawn = one_of("when frames are drawn", drawn, DRAWN)
 
     def refusal(self, symmetry: Symmetry) -> str | None:
         return None if symmetry.elements is not None else "Cn or Dn"

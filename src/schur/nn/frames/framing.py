@@ -14,6 +14,9 @@ from schur.groups import Group
 from schur.nn.frames.pose import Frames
 from schur.nn.frames.symmetry import Symmetry
 
+# When one frame is drawn at random in place of all.
+DRAWN = ("never", "training", "always")
+
 
 class Framing(torch.nn.Module, ABC):
     """A rule that gives each cloud of a batch a weighted set of group elements.

@@ -201,7 +201,7 @@ def kind_of(description: str | Irreps | Kind) -> Kind:
     """The kind that a description means.
 
     Raises:
-        RepresentationError: a word is not known.
+        RepresentationError: a word is not known, or it is no description.
 
     Example:
         >>> kind_of("points + 2 vectors + 3 scalars").widths(3)
@@ -211,6 +211,8 @@ def kind_of(description: str | Irreps | Kind) -> Kind:
         return description
     if isinstance(description, Irreps):
         return OfIrreps(description)
+    if not isinstance(description, str):
+        raise RepresentationError("a kind of argument", got=repr(description), expected="a word")
     if description in _ALONE:
         return _ALONE[description]
     terms = []

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from schur.errors import RepresentationError
 from schur.groups import Group
+from schur.nn.frames.arguments import whole
 from schur.nn.frames.framing import Framing, centred
 from schur.nn.frames.pose import Frames, Pose
 from schur.nn.frames.symmetry import Symmetry
@@ -48,6 +50,8 @@ class LearnedFrames(Framing):
         super().__init__(group)
         d = self.symmetry.d
         self.count = d - 1 if self.symmetry.is_proper else d
+        if not (network is None or callable(network)):
+            raise RepresentationError("a network", got=repr(network), expected="a module")
         self.network = VectorNetwork(self.count, hidden) if network is None else network
 
     def forward(
@@ -97,6 +101,7 @@ class VectorNetwork(torch.nn.Module):
 
     def __init__(self, count: int, hidden: int = 16) -> None:
         super().__init__()
+        count, hidden = whole("how many vectors", count, 0), whole("hidden width", hidden)
         self.first = _perceptron(1, hidden, hidden)
         self.second = _perceptron(1 + hidden, hidden, count)
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from schur.errors import ShapeError
+from schur.errors import RepresentationError, ShapeError
 from schur.groups import Group
+from schur.nn.frames.arguments import whole
 from schur.nn.frames.framing import Framing
 from schur.nn.frames.image import turn_images
 from schur.nn.frames.pose import Frames, Pose
@@ -48,7 +49,9 @@ class LearnedImageFrames(Framing):
         channels: int = 1,
     ) -> None:
         super().__init__(group)
-        self.network = _convolutions(channels) if network is None else network
+        if not (network is None or callable(network)):
+            raise RepresentationError("a network", got=repr(network), expected="a module")
+        self.network = _convolutions(whole("channels", channels)) if network is None else network
 
     def refusal(self, symmetry: Symmetry) -> str | None:
         return None if symmetry.elements is not None else "Cn or Dn"

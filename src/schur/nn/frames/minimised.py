@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from schur.errors import RepresentationError
+from schur.errors import RepresentationError, ShapeError
 from schur.groups import Group, PseudoOrthogonal
+from schur.nn.frames.arguments import whole
 from schur.nn.frames.framing import Framing, centred
 from schur.nn.frames.learned import VectorNetwork
 from schur.nn.frames.orbit import OrbitProblem, components
@@ -69,14 +70,19 @@ class MinimisedFrames(Framing):
     ) -> None:
         super().__init__(group)
         linear = self.symmetry.linear
+        if not (features is None or callable(features)):
+            raise RepresentationError("features", got=repr(features), expected="a module")
+        if not (reference is None or isinstance(reference, Tensor)):
+            raise RepresentationError("a reference", got=repr(reference), expected="a tensor")
+        starts = whole("further starts", starts, 0)
         self.features = _default_features(self.symmetry) if features is None else features
         self.register_buffer(
             "reference",
             torch.eye(linear.n, dtype=torch.float64) if reference is None else reference.double(),
         )
         self.reference: Tensor
-        self.steps = steps
-        rng = np.random.default_rng(seed)
+        self.steps = whole("steps", steps, 0)
+        rng = np.random.default_rng(whole("a seed", seed, 0))
         turns = linear.exp(rng.standard_normal((starts, linear.dim)))
         first = np.concatenate([np.eye(linear.n)[None], turns])
         self.starts = (first[:, None] @ components(linear)).reshape(-1, linear.n, linear.n)
@@ -122,6 +128,11 @@ class FormVectors(torch.nn.Module):
 
     def __init__(self, metric: Float[Tensor, "d d"], count: int, hidden: int = 16) -> None:
         super().__init__()
+        count, hidden = whole("how many vectors", count), whole("hidden width", hidden)
+        if not (
+            isinstance(metric, Tensor) and metric.ndim == 2 and metric.shape[0] == metric.shape[1]
+        ):
+            raise ShapeError("an invariant form", got=repr(metric), expected="a square matrix")
         self.register_buffer("metric", metric)
         self.metric: Tensor
         self.weights = torch.nn.Sequential(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from schur.errors import NumberError
+from schur.errors import NumberError, RepresentationError
 from schur.groups import Group
 from schur.nn.frames.equivariant import Equivariant
 from schur.nn.frames.report import FrameReport, Trial
@@ -110,6 +110,8 @@ class _Shown(torch.nn.Module):
 
     def __init__(self, backbone: Callable[..., Any]) -> None:
         super().__init__()
+        if not callable(backbone):
+            raise RepresentationError("a backbone", got=repr(backbone), expected="a module")
         self.backbone = backbone
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from schur.groups import Group
+from schur.nn.frames.arguments import between, one_of
 from schur.nn.frames.eigh import safe_eigh
-from schur.nn.frames.framing import Framing, centred
+from schur.nn.frames.framing import DRAWN, Framing, centred
 from schur.nn.frames.pose import Frames, Pose, joined
 from schur.nn.frames.symmetry import Symmetry
 from schur.nn.frames.weighted import WeightedFrames
@@ -55,7 +56,8 @@ class PrincipalFrames(Framing):
         degree: int = 2,
     ) -> None:
         super().__init__(group)
-        self.drawn, self.tie = drawn, tie
+        self.drawn = one_of("when frames are drawn", drawn, DRAWN)
+        self.tie = between("where weighted frames begin", tie, 0.0)
         self.weighted = WeightedFrames(group, sharpness, degree) if tie > 0 else None
         signs = list(product((1.0, -1.0), repeat=self.symmetry.d))
         self.signs = [s for s in signs if prod(s) > 0] if self.symmetry.is_proper else signs

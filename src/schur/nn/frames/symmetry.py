@@ -70,11 +70,11 @@ class Symmetry:
             return cls(group.linear, True)
         if isinstance(group, Group):
             return cls(group)
-        match = _NAME.fullmatch(group)
+        match = _NAME.fullmatch(group) if isinstance(group, str) else None
         if not match:
             raise RepresentationError(
                 "no group has this name",
-                got=group,
+                got=repr(group),
                 expected='"O(d)", "SO(d)", "E(d)", "SE(d)", "Cn", "Dn", "O(p,q)", …, or a group',
             )
         family, d, finite, order, part, p, q = match.groups()

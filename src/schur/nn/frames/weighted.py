@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from schur.errors import NumberError
 from schur.groups import Group
+from schur.nn.frames.arguments import between, whole
 from schur.nn.frames.framing import Framing, centred
 from schur.nn.frames.pose import Frames, Pose
 from schur.nn.frames.symmetry import Symmetry
@@ -63,9 +63,8 @@ class WeightedFrames(Framing):
         self, group: Group | Symmetry | str, sharpness: float = 0.5, degree: int = 2
     ) -> None:
         super().__init__(group)
-        if not 0 <= sharpness < 1:
-            raise NumberError("the sharpness of weights", got=sharpness, expected="0 <= τ < 1")
-        self.sharpness, self.degree = sharpness, degree
+        self.sharpness = between("the sharpness of weights", sharpness, 0.0, 1.0)
+        self.degree = whole("the highest degree of results", degree, 0)
 
     def refusal(self, symmetry: Symmetry) -> str | None:
         fits = symmetry.is_orthogonal and symmetry.d in (2, 3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from numbers import Integral
+from typing import Any
 
 from schur.errors import RepresentationError
 
@@ -34,7 +36,7 @@ class Diagram:
 
     Raises:
         RepresentationError: a vertex is missing, or in two blocks; a leg touches no block, or
-            two legs touch one.
+            two legs touch one; orders or vertices that are no whole numbers.
 
     Source: Pearce-Crump, https://arxiv.org/abs/2212.08648 (partitions),
     https://arxiv.org/abs/2212.08630 (Brauer and (l+k)\\n diagrams) and
@@ -58,7 +60,13 @@ class Diagram:
     def __init__(
         self, k: int, l: int, blocks: Iterable[Iterable[int]], legs: Iterable[int] = ()
     ) -> None:
-        ordered = tuple(sorted(tuple(sorted(block)) for block in blocks))
+        if not all(isinstance(order, Integral) and order >= 0 for order in (k, l)):
+            raise RepresentationError(
+                "orders of a diagram", got=(k, l), expected="whole numbers k >= 0, l >= 0"
+            )
+        given = [_vertices(block, "a block of a diagram") for block in _listed(blocks, "blocks")]
+        legs = _vertices(legs, "the legs of a diagram")
+        ordered = tuple(sorted(tuple(sorted(block)) for block in given))
         found = sorted(vertex for block in ordered for vertex in block)
         if found != list(range(k + l)) or () in ordered:
             raise RepresentationError(
@@ -102,6 +110,19 @@ class Diagram:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def _listed(things: object, what: str) -> list[Any]:
+    if not isinstance(things, Iterable) or isinstance(things, str):
+        raise RepresentationError(what, got=repr(things), expected="a list")
+    return list(things)
+
+
+def _vertices(things: object, what: str) -> list[int]:
+    found = _listed(things, what)
+    if not all(isinstance(vertex, Integral) for vertex in found):
+        raise RepresentationError(what, got=repr(found), expected="whole numbers")
+    return [int(vertex) for vertex in found]
 
 
 def partitions(k: int, l: int, most: int | None = None) -> Iterator[Diagram]:
