@@ -75,3 +75,71 @@ def test_gradients() -> None:
     model, x = layer(True), normal(2, 49, 4)
     model(x, GRID)[0].square().sum().backward()
     assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+def test_frames_start_at_pixels_with_a_share_of_the_extent() -> None:
+    model = layer(True)
+    field = model.drawn(200, GRID)
+    apart = (field.origin[:, :, None] - GRID).norm(dim=-1).amin(-1)
+    assert float(apart.max()) == 0
+    assert len(field.origin.flatten(0, 1).unique(dim=0)) == len(GRID)
+    extent = GRID.var(0, correction=0).mean().sqrt()
+    assert float((field.scale.detach() / extent - 0.5).abs().mean()) < 0.05
+    torch.testing.assert_close(
+        field.axes.mT @ field.axes, torch.eye(2).double().expand(200, 3, 2, 2)
+    )
+
+
+@pytest.mark.parametrize("orientation", [True, False])
+def test_a_map_on_one_pixel_has_an_extent(orientation: bool) -> None:
+    maps = torch.zeros(1, 1, 49).double()
+    maps[..., 10] = 1.0
+    maps.requires_grad_()
+    field = slot_frames(maps, GRID, orientation)
+    torch.testing.assert_close(field.scale[0, 0], 0.01 * GRID.var(0, correction=0).mean().sqrt())
+    torch.testing.assert_close(field.origin[0, 0], GRID[10])
+    (grad,) = torch.autograd.grad(field.origin.sum() + field.scale.sum(), maps)
+    assert bool(grad.isfinite().all())
+
+
+def test_both_kinds_of_frames_agree_on_place_and_extent() -> None:
+    maps = normal(2, 3, 49, seed=2).mul(2).softmax(-1)
+    one, other = slot_frames(maps, GRID, True), slot_frames(maps, GRID, False)
+    torch.testing.assert_close(one.origin, other.origin)
+    torch.testing.assert_close(one.scale, other.scale)
+
+
+def test_keys_are_those_of_the_paper() -> None:
+    """f(K x + P r) with a perceptron f, whose first map joins K and P, and its last the query."""
+    model, x, state = layer(False), normal(2, 49, 4), normal(2, 3, 8, seed=1)
+    field = model.drawn(2, GRID)
+    K, P, first, last, query = (
+        normal(*shape, seed=seed)
+        for seed, shape in enumerate([(8, 4), (8, 2), (8, 8), (8, 8), (8, 8)])
+    )
+    seen = (GRID - field.origin[..., None, :]) / field.scale[..., None, None]
+    inner = (model.read(x) @ K.mT)[:, None] + seen @ P.mT
+    keys = (inner @ first.mT).relu() @ last.mT
+    logits = torch.einsum("bkw,bknw->bkn", model.norm(state) @ query.mT, keys) / 8**0.5
+    with torch.no_grad():
+        assert model.place is not None
+        model.key.weight.copy_(first @ K)
+        model.place.weight.copy_(first @ P)
+        model.query.weight.copy_(last.mT @ query)
+        model.key.bias.zero_()
+        model.place.bias.zero_()
+    maps = model.attention(state, x, GRID, field)
+    torch.testing.assert_close(maps, logits.softmax(1) + 1e-8)
+
+
+def test_without_frames_places_are_not_seen() -> None:
+    torch.manual_seed(0)
+    plain = InvariantSlotAttention(4, slots=3, width=8, framed=False).double()
+    x, shuffle = normal(2, 49, 4), torch.randperm(49)
+    slots, field, maps = plain(x, GRID)
+    _, there = turned()
+    assert torch.equal(plain(x, there)[0], slots)
+    again, moved, permuted = plain(x[:, shuffle], GRID[shuffle])
+    torch.testing.assert_close(again, slots)
+    torch.testing.assert_close(permuted, maps[..., shuffle])
+    torch.testing.assert_close(moved.origin, field.origin)
