@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,10 @@ from schur.models.crystal_graph import CrystalGraph, crystal_graph
 from schur.models.crystal_property import CrystalProperty
 from schur.models.ecomformer import EComFormer, EComFormerConfig
 
+from ..support.scripts import example
+
 CUTOFF = 4.0
 Crystal = tuple[np.ndarray, np.ndarray, np.ndarray]
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "crystal_properties.py"
 
 
 def network(**options: Any) -> CrystalProperty:
@@ -82,10 +81,6 @@ def test_what_is_no_crystal_of_its_elements() -> None:
 
 
 def test_both_networks_learn_through_the_training_loop() -> None:
-    spec = importlib.util.spec_from_file_location("crystal_properties", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    found = example.compare(20, 10, 15, features=8)
+    found = example("crystal_properties").compare(20, 10, 15, features=8)
     for name in ("eComFormer, mean over atoms", "iComFormer"):
         assert found[name] < 0.9 * found["the mean"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +15,10 @@ from schur.models.egnn import EGNN, EGNNConfig, EGNNLayer
 from schur.nn.second_moment import second_moment_scale
 from schur.tensors import Graph
 
+from ..support.scripts import example
+
 CUTOFF, NEIGHBOURS = 4.0, 3.0
 CONFIG = EGNNConfig(cutoff=CUTOFF, layers=3, features=6, radial=4, readout=4, step=0.5)
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "charged_particles.py"
 
 
 def model_of(config: EGNNConfig = CONFIG) -> EGNN:
@@ -147,14 +144,7 @@ def test_without_moves_the_second_layer_sees_the_same_distances() -> None:
 @pytest.fixture(scope="module")
 def particles() -> Any:
     """The example as a module."""
-    spec = importlib.util.spec_from_file_location("charged_particles", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-    return module
+    return example("charged_particles")
 
 
 def test_trajectories_are_those_of_charges(particles: Any) -> None:

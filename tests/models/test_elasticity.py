@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +12,10 @@ from schur.errors import ShapeError
 from schur.models.elasticity import ElasticityConfig, ElasticityNetwork, PositiveElasticity
 from schur.reps.elasticity import mandel_rotation
 
+from ..support.scripts import example
+
 EPS = 2.3e-16
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "elastic_tensors.py"
-
-
-def example() -> Any:
-    """The example as a module: its trusses and its training."""
-    spec = importlib.util.spec_from_file_location("elastic_tensors", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TRUSSES = example()
+TRUSSES = example("elastic_tensors")
 CELLS = [TRUSSES.truss(np.random.default_rng(seed)) for seed in range(3)]
 
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "slot_attention.py"
+from ...support.scripts import example
 
 
 @pytest.fixture(scope="module")
-def example() -> Any:
-    spec = importlib.util.spec_from_file_location("slot_attention", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-    return module
+def sprites() -> Any:
+    """The example as a module."""
+    return example("slot_attention")
 
 
 def by_pairs(found: np.ndarray, true: np.ndarray) -> float:
@@ -39,43 +30,43 @@ def by_pairs(found: np.ndarray, true: np.ndarray) -> float:
     return top / rest
 
 
-def test_the_index_is_that_of_pairs_and_knows_no_names(example: Any) -> None:
+def test_the_index_is_that_of_pairs_and_knows_no_names(sprites: Any) -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         found, true = rng.integers(4, size=15), rng.integers(3, size=15)
-        index = example.adjusted_rand_index(found, true)
+        index = sprites.adjusted_rand_index(found, true)
         assert abs(index - by_pairs(found, true)) < 1e-14
-        assert abs(index - example.adjusted_rand_index(rng.permutation(4)[found], true)) < 1e-14
-        assert example.adjusted_rand_index(true, true) == 1.0
+        assert abs(index - sprites.adjusted_rand_index(rng.permutation(4)[found], true)) < 1e-14
+        assert sprites.adjusted_rand_index(true, true) == 1.0
     # By hand: one pair is together in both, 1 and 2 in one, a third by chance.
-    split = example.adjusted_rand_index(np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1]))
+    split = sprites.adjusted_rand_index(np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1]))
     assert abs(split - (1 - 1 / 3) / (3 / 2 - 1 / 3)) < 1e-14
-    assert example.adjusted_rand_index(np.zeros(4, int), np.array([0, 0, 1, 1])) == 0.0
+    assert sprites.adjusted_rand_index(np.zeros(4, int), np.array([0, 0, 1, 1])) == 0.0
     chance = [
-        example.adjusted_rand_index(rng.integers(3, size=300), rng.integers(3, size=300))
+        sprites.adjusted_rand_index(rng.integers(3, size=300), rng.integers(3, size=300))
         for _ in range(100)
     ]
     assert abs(np.mean(chance)) < 4 * np.std(chance) / 10
 
 
-def test_scenes_hold_what_they_say(example: Any) -> None:
-    images, owner = example.scenes(100, example.QUICK, 0)
-    again, _ = example.scenes(100, example.QUICK, 0)
+def test_scenes_hold_what_they_say(sprites: Any) -> None:
+    images, owner = sprites.scenes(100, sprites.QUICK, 0)
+    again, _ = sprites.scenes(100, sprites.QUICK, 0)
     assert images.shape == (100, 1, 16, 16) and torch.equal(images, again)
     assert torch.equal(owner > 0, images[:, 0] > 0.5)
     assert all(len(one.unique()) == 4 for one in owner)  # three sprites and the ground
-    other, _ = example.scenes(100, example.QUICK, 1)
+    other, _ = sprites.scenes(100, sprites.QUICK, 1)
     assert not any(torch.equal(a, b) for a in images for b in other)
     area = [int((owner == k).sum()) for k in (1, 2, 3)]
     assert min(area) > 0.5 * max(area)  # none is hidden by those painted later
 
 
-def test_a_tenth_of_the_images_is_enough_with_frames(example: Any) -> None:
+def test_a_tenth_of_the_images_is_enough_with_frames(sprites: Any) -> None:
     """The setting of `--quick`: seeds 0 and 1 gave 0.82 and 0.84, against 0.58 and 0.33."""
-    setting = dataclasses.replace(example.QUICK, steps=400)
-    plain = example.train(setting, False, setting.images, 0, looks=1)
-    invariant = example.train(setting, True, setting.images // 10, 0, looks=1)
-    untrained = example.score(example.Autoencoder(setting, True), *example.scenes(50, setting, 1))
+    setting = dataclasses.replace(sprites.QUICK, steps=400)
+    plain = sprites.train(setting, False, setting.images, 0, looks=1)
+    invariant = sprites.train(setting, True, setting.images // 10, 0, looks=1)
+    untrained = sprites.score(sprites.Autoencoder(setting, True), *sprites.scenes(50, setting, 1))
     assert invariant.steps == plain.steps == [400]
     assert abs(untrained) < 0.3
     assert invariant.scores[-1] > 0.65
