@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from schur.engine import c_backend
+from schur.engine.factored_product import FactoredMaps
 from schur.groups import (
     O3,
     Alt,
@@ -67,6 +68,15 @@ def dense(group: Group, k: int, l: int, x: Tensor, weight: Tensor, bias: Tensor)
     return (out + torch.einsum("bi,bw->iw", shifts, bias)).flatten(1)
 
 
+def tables(
+    group: Group, k: int, l: int, channels: tuple[int, int], bias: bool = True
+) -> FactoredMaps:
+    shifts = equivariant_maps(group, 0, l) if bias else None
+    found = factored_maps(equivariant_maps(group, k, l), shifts, channels)
+    assert found is not None
+    return found
+
+
 def problem(
     group: Group, k: int, l: int, rows: int, channels: tuple[int, int], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,7 +91,7 @@ def problem(
 def test_values_and_gradients_are_those_of_dense_maps(
     group: Group, k: int, l: int, channels: tuple[int, int]
 ) -> None:
-    maps = factored_maps(equivariant_maps(group, k, l), equivariant_maps(group, 0, l), channels)
+    maps = tables(group, k, l, channels)
     for rows in ROWS:
         for dtype in (torch.float32, torch.float64):
             given = [t.requires_grad_() for t in problem(group, k, l, rows, channels, dtype)]
@@ -98,7 +108,7 @@ def test_values_and_gradients_are_those_of_dense_maps(
 
 @pytest.mark.parametrize("group", [Sym(2), SpecialOrthogonal(2)], ids=str)
 def test_derivatives_to_second_order(group: Group) -> None:
-    maps = factored_maps(equivariant_maps(group, 2, 2), equivariant_maps(group, 0, 2), (1, 2))
+    maps = tables(group, 2, 2, (1, 2))
     given = problem(group, 2, 2, 3, (1, 2), torch.float64)
     assert_derivatives(lambda x, w, b: apply_factored(x, w, b, maps), given, fast=True)
     x, weight, bias = (t.requires_grad_() for t in given)
@@ -113,7 +123,7 @@ def test_derivatives_to_second_order(group: Group) -> None:
 
 
 def test_a_wrong_table_is_caught() -> None:
-    maps = factored_maps(equivariant_maps(Sym(3), 2, 1), equivariant_maps(Sym(3), 0, 1), (2, 2))
+    maps = tables(Sym(3), 2, 1, (2, 2))
     x, weight, bias = problem(Sym(3), 2, 1, 5, (2, 2), torch.float64)
     expected = dense(Sym(3), 2, 1, x, weight, bias)
     assert_close(maps.apply(x, weight, bias), expected, 1000 * EPS)
@@ -127,7 +137,7 @@ def test_a_wrong_table_is_caught() -> None:
 @pytest.mark.usefixtures("threads")
 def test_bit_for_bit_for_any_number_of_threads() -> None:
     group, channels = Sym(6), (8, 8)
-    maps = factored_maps(equivariant_maps(group, 2, 2), equivariant_maps(group, 0, 2), channels)
+    maps = tables(group, 2, 2, channels)
     x, weight, bias = problem(group, 2, 2, 5000, channels, torch.float32)
     found = []
     for count in (1, 2, 5):
@@ -139,7 +149,7 @@ def test_bit_for_bit_for_any_number_of_threads() -> None:
 
 
 def test_rows_do_not_touch_each_other() -> None:
-    maps = factored_maps(equivariant_maps(Sym(4), 2, 2), None, (4, 4))
+    maps = tables(Sym(4), 2, 2, (4, 4), bias=False)
     x, weight, _ = problem(Sym(4), 2, 2, 33, (4, 4), torch.float32)
     clean = maps.apply(x, weight, None)
     x[7] = float("nan")

@@ -58,6 +58,22 @@ def test_equivariance_at_any_n(k: int, l: int, n: int) -> None:
     assert_close(layer(x[0, 0]), layer(x)[0, 0], 100 * EPS)
 
 
+@pytest.mark.parametrize(("k", "l"), [(0, 0), (1, 1), (2, 2), (3, 1), (2, 3)])
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_tables_and_arrays_agree(k: int, l: int, n: int) -> None:
+    layer = in_double(PermutationLinear(k, l, 2, 3))
+    x = normal(5, *[n] * k, 2).requires_grad_()
+    given = [x, *layer.parameters()]
+    n = n if k else 1
+    out, expected = layer(x), layer._by_arrays(x, 5, n)
+    g = normal(*out.shape, seed=1)
+    mine = torch.autograd.grad(out, given, g)
+    theirs = torch.autograd.grad(expected, given, g.reshape(expected.shape))
+    assert_close(out, expected.reshape(out.shape), 1000 * EPS)
+    for one, other in zip(mine, theirs, strict=True):
+        assert_close(one, other, 1e4 * EPS * n**l)
+
+
 def test_a_map_that_is_not_equivariant_is_caught() -> None:
     x = normal(3, 4, 4, 2)
     with pytest.raises(AssertionError, match="relative error"):

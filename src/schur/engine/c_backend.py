@@ -74,7 +74,7 @@ def unfit(example: Tensor) -> str | None:
 
 def takes(*tensors: Tensor | None) -> bool:
     """Whether C can be handed these as they are: plain tensors of one type, and nobody looks on."""
-    if is_traced() or is_transformed() or missing() is not None:
+    if is_traced() or is_transformed() or torch.is_autocast_enabled("cpu"):
         return False
     dtype: torch.dtype | None = None
     for tensor in tensors:  # a loop, since small layers wait for this
@@ -83,7 +83,7 @@ def takes(*tensors: Tensor | None) -> bool:
         dtype = dtype or tensor.dtype
         if tensor.dtype != dtype or not tensor.is_cpu or is_legacy_batchedtensor(tensor):
             return False
-    return dtype in DTYPES
+    return dtype in DTYPES and missing() is None
 
 
 def run(

@@ -20,7 +20,6 @@ from schur.nn.assembled_map import AssembledMap
 from schur.nn.factored_map import apply_factored, factored_maps
 from schur.products.diagrams import EquivariantMaps, equivariant_maps
 from schur.products.diagrams.basis import Order
-from schur.products.diagrams.maps import OrbitMaps
 
 # Two milliseconds a term to compile, in C.
 _COMPILED_TERMS = 4000
@@ -36,8 +35,6 @@ _FACTORED_CALL, _OPERATION = 150_000, 6.0
 _MOVED = 10
 # A matrix that is kept is slower than contract, mix and copy for fewer rows.
 _KEPT_FROM = 256
-# Vectors of 64 bytes that contract, mix and copy may hold at a time.
-_HELD_VECTORS = 1 << 20
 
 
 class DiagramLinear(torch.nn.Module):
@@ -143,7 +140,7 @@ class DiagramLinear(torch.nn.Module):
         self.routine = Routine(program, "torch" if large else backend)
         channels = channels_in, channels_out
         auto = backend == "auto"
-        self.factored = _factored(maps, shifts, channels) if auto else None
+        self.factored = factored_maps(maps, shifts, channels) if auto else None
         dense = auto and _by_matrix(maps, channels, self.factored, large)
         self.matrix = _matrix(maps, shifts, channels) if dense else None
         start = torch.randn(self.dimension, channels_in, channels_out)
@@ -203,16 +200,6 @@ def _plain(x: Tensor, weight: Tensor) -> bool:
     """Whether both are of one type on the CPU; a routine judges all else."""
     one = x.dtype == weight.dtype and x.device == weight.device
     return one and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-
-
-def _factored(
-    maps: EquivariantMaps, shifts: EquivariantMaps | None, channels: tuple[int, int]
-) -> FactoredMaps | None:
-    """Contract, mix and copy by tables; None for orbits, or where too much were held at a time."""
-    if isinstance(maps, OrbitMaps) or maps.dimension == 0:
-        return None
-    found = factored_maps(maps, shifts, channels)
-    return found if found.vectors <= _HELD_VECTORS else None
 
 
 def _by_matrix(

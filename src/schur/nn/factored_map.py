@@ -14,18 +14,26 @@ from schur.engine.asked_for import asked_for
 from schur.engine.factored_product import Couplings, FactoredMaps, Side
 from schur.products.diagrams import EquivariantMaps
 from schur.products.diagrams.factoring import Factoring
+from schur.products.diagrams.maps import OrbitMaps
 from schur.products.diagrams.numbering import Numbering, numbered
+
+# Vectors of 64 bytes that may be held at a time.
+_HELD_VECTORS = 1 << 20
 
 
 def factored_maps(
     maps: EquivariantMaps, shifts: EquivariantMaps | None, channels: tuple[int, int]
-) -> FactoredMaps:
+) -> FactoredMaps | None:
     """Tables of Σ_d D_d x weight_d + Σ_b B_b bias_b.
 
     Args:
         maps: the D_d.
         shifts: the B_b, maps of one number; None for no bias.
         channels: of the input and the output.
+
+    Returns:
+        None for maps that are given by orbits, which have nothing to contract, and where numbers of
+        16 rows in float32 would take more than 64 MB.
 
     Example:
         >>> from schur.groups import Sym
@@ -34,18 +42,21 @@ def factored_maps(
         >>> found.operations, 100 * 100 * 4 * 4
         (6544, 160000)
     """
+    if isinstance(maps, OrbitMaps) or maps.dimension == 0:
+        return None
     terms = list(maps.factorings())
     biases = [] if shifts is None else list(shifts.factorings())
     entries = prod(maps.shape_in), prod(maps.shape_out)
     read = numbered((one.below for one in terms), entries[0])
     written = numbered((one.above for one in (*terms, *biases)), entries[1])
-    return FactoredMaps(
+    found = FactoredMaps(
         Side(entries[0], read.size, 0, read.target, read.source, read.factor),
         _with_given(written, entries[1], biases),
         _couplings(terms, read, written),
         len(terms),
         channels,
     )
+    return found if found.vectors <= _HELD_VECTORS else None
 
 
 def _with_given(written: Numbering, entries: int, biases: list[Factoring]) -> Side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from numbers import Integral
 
@@ -9,8 +10,12 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from schur.engine import c_backend
+from schur.engine.factored_product import FactoredMaps
 from schur.errors import ShapeError
+from schur.nn.factored_map import apply_factored, factored_maps
 from schur.products.diagrams import Diagram, partitions
+from schur.products.diagrams.maps import DiagramMaps
 
 Blocks = tuple[tuple[int, ...], ...]
 
@@ -22,8 +27,9 @@ class PermutationLinear(torch.nn.Module):
 
     over the set partitions π of k + l indices and ρ of l; s_π is the number of blocks within the
     input, so that what `DiagramLinear` sums is averaged here and one set of weights serves graphs
-    of all sizes. A diagram is a diagonal, a mean, a permutation and a copy of strided arrays:
-    n^max(k, l) operations and no table of terms.
+    of all sizes. On a CPU the steps of all diagrams are tables for each n (`factored_maps`), of
+    which the last 64 are kept. Elsewhere, and where these would be large, a diagram is a diagonal,
+    a mean, a permutation and a copy of strided arrays. Both take n^max(k, l) operations.
 
     There are as many weights as set partitions; where n < k + l some maps coincide.
 
@@ -80,7 +86,19 @@ class PermutationLinear(torch.nn.Module):
             Shape (..., n, …, n, channels_out) with l axes of length n.
         """
         lead, n = self._lengths(x)
-        rows = x.reshape(prod(lead), *[n] * self.k, self.channels_in)
+        shape = (*lead, *[n] * self.l, self.channels_out)
+        if c_backend.takes(x, self.weight, self.bias):
+            channels = self.channels_in, self.channels_out
+            maps = _tables(self.k, self.l, n, bool(self.shifts), channels)
+            if maps is not None:
+                means = x.new_tensor(_means(self.k, self.l, n))[:, None, None]
+                rows = x.reshape(prod(lead), -1)
+                return apply_factored(rows, self.weight * means, self.bias, maps).view(shape)
+        return self._by_arrays(x, prod(lead), n).reshape(shape)
+
+    def _by_arrays(self, x: Tensor, count: int, n: int) -> Tensor:
+        """In operations of torch alone."""
+        rows = x.reshape(count, *[n] * self.k, self.channels_in)
         read: dict[tuple[Blocks, int], Tensor] = {}
         middle: dict[tuple[Blocks, Blocks], Tensor] = {}
         for diagram, weight in zip(self.diagrams, self.weight, strict=True):
@@ -97,9 +115,7 @@ class PermutationLinear(torch.nn.Module):
             middle[above] = middle[above] + value if above in middle else value
         out = sum(_copied(value, above, n) for above, value in middle.items())
         assert isinstance(out, Tensor)
-        return out.expand(prod(lead), *out.shape[1:]).reshape(
-            *lead, *[n] * self.l, self.channels_out
-        )
+        return out.expand(count, *out.shape[1:])
 
     def _lengths(self, x: Tensor) -> tuple[tuple[int, ...], int]:
         """The batch's shape, and n."""
@@ -124,6 +140,20 @@ class PermutationLinear(torch.nn.Module):
             f"PermutationLinear({self.k} -> {self.l}, {self.channels_in} -> {self.channels_out} "
             f"channels, {len(self.diagrams)} maps, {len(self.shifts)} biases)"
         )
+
+
+@lru_cache(maxsize=64)
+def _tables(k: int, l: int, n: int, biased: bool, channels: tuple[int, int]) -> FactoredMaps | None:
+    maps = DiagramMaps(n, k, l, tuple(partitions(k, l)))
+    shifts = DiagramMaps(n, 0, l, tuple(partitions(0, l))) if biased else None
+    return factored_maps(maps, shifts, channels)
+
+
+@lru_cache(maxsize=1024)
+def _means(k: int, l: int, n: int) -> tuple[float, ...]:
+    """What makes means of each diagram's sums within the input."""
+    sums = (sum(block[0] >= l for block in diagram.blocks) for diagram in partitions(k, l))
+    return tuple(float(n) ** -count for count in sums)
 
 
 def _sides(diagram: Diagram) -> tuple[tuple[Blocks, Blocks], Blocks, tuple[int, ...]]:
