@@ -30,7 +30,7 @@ WIDTH, BATCH, SEEDS = 32, 16, (0, 1, 2)
 class Setting:
     """Pixels a side, sprites in an image, images in all, steps, and the largest step size.
 
-    For plain slots the step size is the best of 1, 2 and 4 in 1000 on images of another seed.
+    Both step sizes are the best of 1, 2 and 4 in 1000 on images of another seed.
     """
 
     side: int = 24

@@ -43,16 +43,17 @@ class InvariantSlotAttention(torch.nn.Module):
     """Slots that compete for pixels and read them in coordinates of their own.
 
     In each round the query q_k of a slot meets keys relu(K x_n + P r_kn), with r_kn the coordinates
-    of pixel n in the frame of slot k; attention is a softmax over slots of the products by the root
-    of the width; values relu(V x_n + P r_kn) are averaged over pixels and update the slot by a
-    gated recurrent unit and a perceptron; the new map gives the new frame. (The paper's keys are
-    f(K x_n + P r_kn) with a perceptron f of one hidden layer. Its first map is part of K, V and P
-    here, its last one of the query and of the recurrent unit: the same functions, but for a
-    normalisation within f, in a fifth of the operations.) After the last round maps and frames are
-    made once more, of the final slots.
+    of pixel n in the frame of slot k; attention is a softmax over slots of the products, divided by
+    the root of the width; values relu(V x_n + P r_kn) are averaged over pixels and update the slot
+    by a gated recurrent unit and a perceptron; the new map gives the new frame. After the last
+    round maps and frames are made once more, of the final slots.
 
-    Slots start as learnt vectors, one for each, at pixels that are drawn at random. So the slots
-    are told apart by what they start with and where.
+    The paper's keys are f(K x_n + P r_kn) with a perceptron f of one hidden layer. Its first map is
+    part of K, V and P here, its last one of the query and of the recurrent unit: the same
+    functions, but for a normalisation within f and its last bias, without a product of matrices for
+    each slot and pixel. The paper's frames have an extent along each axis, these have one.
+
+    Slots start as learnt vectors, one for each, at pixels that are drawn at random.
 
     For given attention maps slots do not change, and frames move along, when the coordinates of the
     grid are shifted, scaled or (`turned`) rotated. The features x, from a convolution with a
