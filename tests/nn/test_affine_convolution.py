@@ -9,9 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from schur.errors import RepresentationError, ShapeError
+from schur.errors import NumberError, RepresentationError, ShapeError
 from schur.groups import Affine, Euclidean, GeneralLinear, SpecialLinear, Unitary
-from schur.nn import AffineConvolution, AffineLift, sampled_elements
+from schur.nn import (
+    AffineConvolution,
+    AffineLift,
+    AffineShiftConvolution,
+    nearby_elements,
+    sampled_elements,
+)
 from tests.nn.laws import normal
 
 EPS = float(np.finfo(np.float64).eps)
@@ -36,19 +42,52 @@ def moved(f: Tensor, a: np.ndarray) -> Tensor:
 def test_exact_where_pixels_and_samples_are_permuted(group: Affine) -> None:
     torch.manual_seed(0)
     lift = AffineLift(group, 2, 3).double()
+    shifts = AffineShiftConvolution(group, 3, 3).double()
     further = AffineConvolution(group, 3, 2).double()
     h, w = sampled_elements(group, np.random.default_rng(0), 5, 0.3)
     f = normal(2, 2, 9, 9)
     with torch.no_grad():
-        out = further(lift(f, h), h, w)
+        out = further(shifts(lift(f, h), h), h, w)
     assert float(out.std()) > 1e-3
     for a in SIGNED:
         if not group.linear.contains(a):
             continue
         turned = torch.from_numpy(a) @ h
         with torch.no_grad():
-            found = further(lift(moved(f, a), turned), turned, w)
+            found = further(shifts(lift(moved(f, a), turned), turned), turned, w)
         assert float((found - moved(out, a)).abs().max()) < 1e4 * EPS * float(out.abs().max())
+
+
+def test_without_extent_on_the_group_elements_do_not_meet() -> None:
+    torch.manual_seed(0)
+    shifts = AffineShiftConvolution(PLANE, 2, 3).double().requires_grad_(False)
+    lift = AffineLift(PLANE, 2, 3).double().requires_grad_(False)
+    lift.load_state_dict(shifts.state_dict())
+    h, _ = sampled_elements(PLANE, np.random.default_rng(0), 4, 0.3)
+    f = normal(2, 4, 2, 7, 7)
+    out = shifts(f, h)
+    for i in range(4):
+        alone = lift(f[:, i], h[i : i + 1])[:, 0]
+        assert torch.allclose(out[:, i], alone, rtol=0, atol=1e3 * EPS)
+    assert float((out[:, 0] - lift(f[:, 1], h[:1])[:, 0]).abs().max()) > 0.1
+
+
+def test_elements_near_the_identity() -> None:
+    group, rng = Affine(GeneralLinear(2, positive=True)), np.random.default_rng(0)
+    h = nearby_elements(group, rng, 4000, turn=0.3, stretch=0.5).numpy()
+    linear = group.linear
+    assert isinstance(linear, GeneralLinear)
+    k, s = linear.polar(h)
+    angles, sizes = np.arctan2(k[:, 1, 0], k[:, 0, 0]), np.linalg.norm(s, axis=-1)
+    for x in (np.abs(angles) / 0.3, (sizes / 0.5) ** 3):
+        # Uniform on [0, 1]: deviation 1/√12, so that 4000 of them have a mean this near to 1/2.
+        assert x.max() <= 1 + 1e3 * EPS and abs(x.mean() - 0.5) < 4 / np.sqrt(12 * 4000)
+    turns = nearby_elements(Euclidean(3), rng, 500, turn=0.3).numpy()
+    cosines = (np.trace(turns, axis1=1, axis2=2) - 1) / 2
+    assert np.all(Euclidean(3).linear.contains(turns, 1e-12))
+    assert np.cos(0.3) - 1e3 * EPS < cosines.min() < np.cos(0.28)
+    with pytest.raises(NumberError, match="neighbourhood"):
+        nearby_elements(group, rng, 3, turn=-0.1)
 
 
 def test_shifts_of_pixels() -> None:
@@ -159,5 +198,7 @@ def test_misuse() -> None:
     h, _ = sampled_elements(PLANE, np.random.default_rng(0), 3)
     with pytest.raises(ShapeError, match="pixels"):
         lift(torch.zeros(2, 2, 5, 5), h)
+    with pytest.raises(ShapeError, match="pixels"):
+        AffineShiftConvolution(PLANE, 1, 1)(torch.zeros(2, 3, 2, 5, 5), h)
     with pytest.raises(RepresentationError, match="real matrices"):
         Affine(Unitary(2))

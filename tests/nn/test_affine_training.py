@@ -40,7 +40,7 @@ def leading_share(detail: float) -> float:
 def test_channels_begin_with_different_views() -> None:
     # Kernels without detail give 24 multiples of one blurred image.
     assert leading_share(1e-6) > 0.999
-    assert leading_share(2.5) < 0.98
+    assert leading_share(3.5) < 0.98
 
 
 def test_digits_are_learned() -> None:
@@ -48,7 +48,7 @@ def test_digits_are_learned() -> None:
     held, truth = digits(300, NAMES, 100, 0.05, smooth=True)
     torch.manual_seed(0)
     net = OnTheGroup()
-    optimiser = torch.optim.Adam(net.parameters(), 5e-3)
+    optimiser = torch.optim.Adam(net.parameters(), 0.02)
     generator = torch.Generator().manual_seed(0)
     for _ in range(300):
         batch = torch.randint(len(x), (16,), generator=generator)

@@ -1,7 +1,12 @@
 """Layers: one a file, with e3nn's normalisations, on plain and on geometric tensors."""
 
 from schur.nn.activation import Activation
-from schur.nn.affine_convolution import AffineConvolution, AffineLift, sampled_elements
+from schur.nn.affine_convolution import (
+    AffineConvolution,
+    AffineLift,
+    AffineShiftConvolution,
+)
+from schur.nn.affine_samples import nearby_elements, sampled_elements
 from schur.nn.attention import Attention
 from schur.nn.batch_norm import BatchNorm
 from schur.nn.convolution import Convolution
@@ -40,6 +45,7 @@ __all__ = [
     "Activation",
     "AffineConvolution",
     "AffineLift",
+    "AffineShiftConvolution",
     "Attention",
     "BatchNorm",
     "Convolution",
@@ -77,6 +83,7 @@ __all__ = [
     "TensorProduct",
     "ego_subgraphs",
     "hypergraph_tensor",
+    "nearby_elements",
     "sampled_elements",
     "second_moment_scale",
     "turned_and_scaled",
