@@ -13,7 +13,6 @@ from torch import Tensor
 from schur.engine import Routine, c_backend
 from schur.engine.factored_product import FactoredMaps
 from schur.engine.routine import Backend
-from schur.engine.tracing import is_traced
 from schur.errors import RepresentationError, ShapeError
 from schur.groups import Group
 from schur.nn.assembled_map import AssembledMap
@@ -170,22 +169,22 @@ class DiagramLinear(torch.nn.Module):
             )
         shape = x.shape[:axes] + self._outer
         matrix, factored, weight, bias = self.matrix, self.factored, self.weight, self.bias
-        if weight is not None and _plain(x, weight):
-            if matrix is not None and self._many_or_learned(x, weight):
-                return matrix(x, weight, bias, shape)
-            if factored is not None and c_backend.takes(x, weight, bias):
+        if weight is not None:
+            if not (factored is not None and c_backend.takes(x, weight, bias)):
+                factored = None
+            if factored is not None and (matrix is None or self._few_and_fixed(x, weight)):
                 rows = x.reshape(-1, self._numel_in)
                 return apply_factored(rows, weight, bias, factored).view(shape)
+            if matrix is not None and (factored is not None or _plain(x, weight)):
+                return matrix(x, weight, bias, shape)
         rows = x.reshape(-1, self._numel_in)
         out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
         return out.reshape(shape)
 
-    def _many_or_learned(self, x: Tensor, weight: Tensor) -> bool:
-        """Whether the matrix of a layer that has one is the faster way."""
-        if self.factored is None or is_traced():  # a graph is for any number of rows
-            return True
+    def _few_and_fixed(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether tables are faster than a matrix that is, for 64 rows with gradients."""
         learns = weight.requires_grad and torch.is_grad_enabled()
-        return learns or x.numel() >= _KEPT_FROM * self._numel_in
+        return not learns and x.numel() < _KEPT_FROM * self._numel_in
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())
