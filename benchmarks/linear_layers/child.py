@@ -48,7 +48,12 @@ def _one(call: Callable[[], object]) -> float:
     """Seconds of one call: of as many together as a clock can measure."""
     once = max(shortest(call), 1e-7)
     count = max(1, int(SPAN / once))
-    return shortest(lambda: [call() for _ in range(count)]) / count
+
+    def several() -> None:  # results are let go, so that their memory serves the next
+        for _ in range(count):
+            call()
+
+    return shortest(several) / count
 
 
 def _spent() -> float:
