@@ -11,6 +11,7 @@ from schur.errors import DtypeError, NumberError, SchurError, ShapeError
 from schur.nn.frames import (
     AllElements,
     Equivariant,
+    InvariantSlotAttention,
     LearnedFrames,
     LearnedImageFrames,
     MinimisedFrames,
@@ -89,6 +90,8 @@ WRONG: dict[str, Callable[..., object]] = {
     "no channels": lambda: LearnedImageFrames("C4", channels=0),
     "steps back": lambda: MinimisedFrames("O(1,3)", steps=-3),
     "no steps and no seed": lambda: MinimisedFrames("O(1,3)", seed=-1),
+    "no slots": lambda: InvariantSlotAttention(8, 0, 16),
+    "a negative extent": lambda: InvariantSlotAttention(8, 2, 16, start=-0.5),
 }
 
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from schur.nn.frames.arguments import between, whole
 from schur.nn.frames.field import FrameField, moment_frames
 
 SMALLEST = 0.01  # of a slot's extent, as a share of the grid's: a map on one pixel has none
@@ -95,7 +96,10 @@ class InvariantSlotAttention(torch.nn.Module):
         d: int = 2,
     ) -> None:
         super().__init__()
-        self.rounds, self.turned, self.start = rounds, turned, start
+        features, slots = whole("features of a pixel", features), whole("how many slots", slots)
+        width, d = whole("the width of a slot", width), whole("dimensions of the grid", d)
+        self.rounds, self.turned = whole("rounds", rounds, 0), turned
+        self.start = between("the extent of frames at first", start, SMALLEST)
         self.state = torch.nn.Parameter(torch.randn(slots, width))
         self.read = torch.nn.LayerNorm(features)
         self.key = torch.nn.Linear(features, width)
