@@ -161,12 +161,12 @@ def test_rows_do_not_touch_each_other() -> None:
 
 
 def test_layouts_and_copies() -> None:
-    layer = DiagramLinear(Sym(5), 2, 2, 4, 4).double()
+    layer = DiagramLinear(Sym(7), 2, 2, 4, 4).double()
     assert layer.factored is not None and layer.matrix is None
     assert layer.weight is not None and layer.bias is not None
-    x = normal(4, 5, 5, 3).permute(3, 1, 2, 0).requires_grad_()  # not contiguous
+    x = normal(4, 7, 7, 3).permute(3, 1, 2, 0).requires_grad_()  # not contiguous
     out = layer(x)
-    expected = dense(Sym(5), 2, 2, x.flatten(1), layer.weight, layer.bias)
+    expected = dense(Sym(7), 2, 2, x.flatten(1), layer.weight, layer.bias)
     assert_close(out.flatten(1), expected, 1e4 * EPS)
     g = normal(1, 1, 1, 4, seed=1).expand(out.shape)
     inputs = [x, *layer.parameters()]
@@ -182,9 +182,9 @@ def test_layouts_and_copies() -> None:
 
 
 def test_tracers_and_transforms_take_the_program() -> None:
-    layer = DiagramLinear(Sym(5), 2, 2, 4, 4).double()
+    layer = DiagramLinear(Sym(7), 2, 2, 4, 4).double()
     assert layer.matrix is None
-    x = normal(3, 5, 5, 4)
+    x = normal(3, 7, 7, 4)
     mapped = torch.vmap(layer)(x[:, None])
     assert_close(mapped[:, 0], layer(x), 1e4 * EPS)
     tangent = torch.func.jvp(layer, (x,), (x,))[1]

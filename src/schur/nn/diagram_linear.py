@@ -26,14 +26,9 @@ _COMPILED_TERMS = 4000
 _STACKED_ENTRIES = 1 << 22
 # A program that torch runs is slower than the matrix up to any size that is held.
 _MATRIX_ENTRIES = 1 << 18
-# Nanoseconds of one core for a pass forward and back of 64 rows in float32, fitted: a call and an
-# entry of the matrix; a call and an operation of contract, mix and copy.
-_MATRIX_CALL, _ENTRY = 100_000, 8.0
-_FACTORED_CALL, _OPERATION = 150_000, 6.0
-# To bring a number of a row into its vector and back costs as much as so many operations.
-_MOVED = 10
-# A matrix that is kept is slower than contract, mix and copy for fewer rows.
-_KEPT_FROM = 256
+# Tables are faster than the matrix but for gradients of few rows: up to so many entries, and as
+# many multiplications.
+_SMALL_ENTRIES, _FEW_PRODUCTS = 1 << 15, 1 << 16
 
 
 class DiagramLinear(torch.nn.Module):
@@ -57,13 +52,10 @@ class DiagramLinear(torch.nn.Module):
         backend: see `schur.engine.Routine`; a program that is written out in C has no more than
             4,000 terms, which take ten seconds to compile, above which torch runs it. On a CPU
             "auto" compiles nothing for a layer: it contracts, mixes and copies by tables
-            (`schur.nn.factored_map`), or takes one product with the matrix of the layer
-            (`schur.nn.assembled_map`) where a cost model finds that faster. The model is for calls
-            forward and back of 64 rows: 100 µs + 8 ns n^(k+l) channels_in channels_out, against
-            150 µs + 6 ns for each operation and 60 ns for each number of a row. While no gradient
-            by the weights is asked for, such a matrix is kept, and serves from 256 rows on. Groups
-            that are given by orbits have no diagrams to contract: theirs is the matrix, up to
-            262,144 entries, or the program.
+            (`schur.nn.factored_map`). With gradients by the weights, a layer whose matrix has up to
+            32,768 entries makes one product with that (`schur.nn.assembled_map`) for as few rows as
+            need up to 65,536 multiplications. Groups that are given by orbits have no diagrams to
+            contract: theirs is the matrix, up to 262,144 entries, or the program.
 
     Attributes:
         dimension, bias_dimension: how many maps and how many invariant tensors there are.
@@ -170,21 +162,21 @@ class DiagramLinear(torch.nn.Module):
         shape = x.shape[:axes] + self._outer
         matrix, factored, weight, bias = self.matrix, self.factored, self.weight, self.bias
         if weight is not None:
-            if not (factored is not None and c_backend.takes(x, weight, bias)):
-                factored = None
-            if factored is not None and (matrix is None or self._few_and_fixed(x, weight)):
+            if factored is not None and c_backend.takes(x, weight, bias):
+                if matrix is not None and self._few_and_learned(x, weight, matrix):
+                    return matrix(x, weight, bias, shape)
                 rows = x.reshape(-1, self._numel_in)
                 return apply_factored(rows, weight, bias, factored).view(shape)
-            if matrix is not None and (factored is not None or _plain(x, weight)):
+            if matrix is not None and _plain(x, weight):
                 return matrix(x, weight, bias, shape)
         rows = x.reshape(-1, self._numel_in)
         out = self.routine(rows, *(p.reshape(-1) for p in (weight, bias) if p is not None))
         return out.reshape(shape)
 
-    def _few_and_fixed(self, x: Tensor, weight: Tensor) -> bool:
-        """Whether tables are faster than a matrix that is, for 64 rows with gradients."""
+    def _few_and_learned(self, x: Tensor, weight: Tensor, matrix: AssembledMap) -> bool:
+        """Whether the matrix of a layer that has tables too is the faster way."""
         learns = weight.requires_grad and torch.is_grad_enabled()
-        return not learns and x.numel() < _KEPT_FROM * self._numel_in
+        return learns and x.numel() * matrix.extents[1] <= _FEW_PRODUCTS
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())
@@ -207,15 +199,14 @@ def _by_matrix(
     factored: FactoredMaps | None,
     in_torch: bool,
 ) -> bool:
-    """Whether one matrix product is faster than all else, and not too large to hold."""
+    """Whether one matrix product is ever faster than all else, and not too large to hold."""
     entries = prod(maps.shape_in) * prod(maps.shape_out)
     if not 0 < entries * maps.dimension <= _STACKED_ENTRIES:
         return False
     entries *= prod(channels)
     if factored is None:
         return entries <= _MATRIX_ENTRIES or not in_torch
-    operations = factored.operations + _MOVED * sum(factored.extents)
-    return _MATRIX_CALL + _ENTRY * entries <= _FACTORED_CALL + _OPERATION * operations
+    return entries <= _SMALL_ENTRIES
 
 
 def _matrix(
