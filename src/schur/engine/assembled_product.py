@@ -8,7 +8,6 @@ there are many rows.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from schur.engine import c_backend, c_compiler
 
 # Up to so many multiplications the loops of `assembled.c` are faster than a library, which takes
 # some microseconds to start.
-_FEW = 1 << 16
+FEW = 1 << 16
 
 
 class _Table(ctypes.Structure):
@@ -112,7 +111,7 @@ class _Compiled:
             self._table, weight.data_ptr(), _address(bias), entries, matrix.data_ptr(), shift
         )
         rows = x.numel() // deep
-        if rows * deep * wide > _FEW:
+        if rows * deep * wide > FEW:
             x = x.view(rows, deep)
             if bias is None:
                 return x.mm(matrix), matrix
@@ -127,7 +126,7 @@ class _Compiled:
         """g Mᵀ, in that shape."""
         deep, wide = self.extents
         rows = g.numel() // wide
-        if rows * deep * wide > _FEW:
+        if rows * deep * wide > FEW:
             return g.view(rows, wide).mm(matrix.t()).view(shape)
         grad = g.new_empty(shape)
         addresses = (g.data_ptr(), matrix.data_ptr(), grad.data_ptr())
@@ -143,7 +142,7 @@ class _Compiled:
         scratch = x.new_empty(self.entries + wide)
         entries = scratch.data_ptr()
         product = None
-        if rows * deep * wide > _FEW:
+        if rows * deep * wide > FEW:
             product = x.view(rows, deep).t().mm(g.view(rows, wide))
         # Written row by row, however the weights lie in memory.
         grad_weight = x.new_empty(weight.shape)
@@ -164,7 +163,7 @@ def _address(tensor: Tensor | None) -> int | None:
 def _library(dtype: torch.dtype) -> ctypes.CDLL:
     text = f"typedef {c_backend.DTYPES[dtype]} T;\n"
     text += Path(__file__).with_name("assembled.c").read_text()
-    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
+    loaded = c_compiler.library_of(text)
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     for name in ("assemble", "multiply", "multiply_back", "gather_weights"):
         getattr(loaded, name).restype = None

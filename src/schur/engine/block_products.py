@@ -7,7 +7,6 @@ where they stand, which a call of a linear algebra library cannot.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import itertools
 from functools import lru_cache
 from pathlib import Path
@@ -143,7 +142,7 @@ def _run(
     groups: RowGroups | None,
     items: c_runtime.Items,
 ) -> None:
-    used = (x.contiguous().resolve_neg(), y.contiguous().resolve_neg())
+    used = c_backend.dense(x), c_backend.dense(y)
     order = None if groups is None else groups.order
     paths = _paths(blocks)
     call = _Call(
@@ -182,5 +181,4 @@ def _paths(blocks: BlockMap) -> Any:
 def _kernel(name: str, dtype: torch.dtype) -> Any:
     text = f"typedef {c_backend.DTYPES[dtype]} T;\n"
     text += Path(__file__).with_name("matrix.c").read_text()
-    key = hashlib.sha256(text.encode()).hexdigest()
-    return getattr(c_compiler.library(key, lambda: [text]), name)
+    return getattr(c_compiler.library_of(text), name)

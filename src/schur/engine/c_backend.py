@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 from torch._C._functorch import (  # pyright: ignore[reportMissingImports]
     is_legacy_batchedtensor,
@@ -84,6 +85,11 @@ def takes(*tensors: Tensor | None) -> bool:
         if tensor.dtype != dtype or not tensor.is_cpu or is_legacy_batchedtensor(tensor):
             return False
     return dtype in DTYPES and missing() is None
+
+
+def dense(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
+    """The tensor with its numbers in memory one after another and as they are."""
+    return tensor.contiguous().resolve_neg()
 
 
 def run(
@@ -217,7 +223,7 @@ class _Compiled:
         rows = lengths[0]
         tensors: list[Tensor | None] = [None] * len(self.program.values)
         for slot, value in enumerate(values):
-            tensors[slot] = value.contiguous().resolve_neg()
+            tensors[slot] = dense(value)
         for slot, position, size in self.allocated:
             shape = (size,) if position is None else (lengths[position], size)
             tensors[slot] = allocation.empty(*shape, like=values[0])

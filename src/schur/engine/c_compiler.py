@@ -100,6 +100,11 @@ def library(key: str, make_source: Callable[[], list[str]]) -> ctypes.CDLL:
     return _built(path.name, make_source())
 
 
+def library_of(text: str) -> ctypes.CDLL:
+    """The compiled library of one file, likewise."""
+    return library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
+
+
 def _checksum(path: Path) -> bytes:
     return hashlib.sha256(path.read_bytes()).hexdigest().encode()
 

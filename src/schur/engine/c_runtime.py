@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -26,7 +25,7 @@ _process = os.getpid()
 def runtime() -> ctypes.CDLL:
     """The compiled `runtime.c`."""
     text = Path(__file__).with_name("runtime.c").read_text()
-    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
+    loaded = c_compiler.library_of(text)
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     loaded.sort_index.argtypes = [pointer, number, number, pointer, pointer]
     loaded.sort_index.restype = number

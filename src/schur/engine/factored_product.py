@@ -8,7 +8,6 @@ are full however few channels there are.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -235,7 +234,7 @@ def _library(dtype: torch.dtype, narrow: bool) -> ctypes.CDLL:
     text = "#undef __AVX512F__\n#undef __AVX__\n" if narrow else ""
     text += c_text.PREAMBLE.format(dtype=kind, itemsize=dtype.itemsize, suffix=suffix)
     text += c_lanes.transposition() + Path(__file__).with_name("factored.c").read_text()
-    loaded = c_compiler.library(hashlib.sha256(text.encode()).hexdigest(), lambda: [text])
+    loaded = c_compiler.library_of(text)
     for name in ("apply", "outer"):
         getattr(loaded, name).argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         getattr(loaded, name).restype = None

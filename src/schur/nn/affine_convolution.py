@@ -25,8 +25,8 @@ from schur.nn.affine_kernels import (
 _PROBES = 4096
 
 
-class _OfShifts(torch.nn.Module):
-    """Kernels k[u, w](h⁻¹ x) / |det h| of the coordinates of pixels alone."""
+class _Convolution(torch.nn.Module):
+    """A kernel that is a sum of waves in the coordinates of pixels, and of H where it reaches."""
 
     def __init__(
         self,
@@ -41,9 +41,17 @@ class _OfShifts(torch.nn.Module):
         self.group, self.radius = _checked(group), radius
         self.channels_in, self.channels_out = channels_in, channels_out
         n = group.linear.n
-        self.kernel = sum_of_waves((n, 0), channels_in * channels_out, width, detail)
+        places = n, self._coordinates_of_h()
+        self.kernel = sum_of_waves(places, channels_in * channels_out, width, detail)
         self.bias = torch.nn.Parameter(torch.zeros(channels_out))
         self.size = (channels_in * bump_integral(n, radius, 2)) ** -0.5
+
+    def _coordinates_of_h(self) -> int:
+        return 0
+
+
+class _OfShifts(_Convolution):
+    """Kernels k[u, w](h⁻¹ x) / |det h| of the coordinates of pixels alone."""
 
     def filters(self, elements: Float[Tensor, "samples n n"]) -> Float[Tensor, "filters c pixels"]:
         """One image filter for each element and output channel."""
@@ -150,7 +158,7 @@ class AffineShiftConvolution(_OfShifts):
         return biased(out.unflatten(1, (count, self.channels_out)), self.bias)
 
 
-class AffineConvolution(torch.nn.Module):
+class AffineConvolution(_Convolution):
     """From functions on an affine group to functions on it.
 
         out[h, w](x) = bias[w] + Σ_u ∫∫ k[u, w](h⁻¹ (x' - x), h⁻¹ h') f[h', u](x') dx' dh' / |det h|
@@ -180,19 +188,17 @@ class AffineConvolution(torch.nn.Module):
         width: int = 32,
         detail: float = 3.5,
     ) -> None:
-        super().__init__()
-        self.group, self.radius, self.reach = _checked(group), radius, reach
-        self.channels_in, self.channels_out = channels_in, channels_out
-        n = group.linear.n
-        hermitian = _polar(group, np.eye(n)[None])[1].shape[-1]
-        places = n, n * n + hermitian
-        self.kernel = sum_of_waves(places, channels_in * channels_out, width, detail)
-        self.bias = torch.nn.Parameter(torch.zeros(channels_out))
+        super().__init__(group, channels_in, channels_out, radius, width, detail)
+        self.reach = reach
         # Neighbours on the group hold much the same image, so they add up as they are.
         g, weight = group.sample_linear(np.random.default_rng(0), _PROBES, reach / 2)
         share = bump(torch.from_numpy(_polar(group, g)[1]) / reach).numpy()
-        measure = float(np.mean(weight * share))
-        self.size = (channels_in * bump_integral(n, radius, 2)) ** -0.5 / measure
+        self.size /= float(np.mean(weight * share))
+
+    def _coordinates_of_h(self) -> int:
+        """Of q and S in h = q exp(S)."""
+        n = self.group.linear.n
+        return n * n + _polar(self.group, np.eye(n)[None])[1].shape[-1]
 
     def forward(
         self,

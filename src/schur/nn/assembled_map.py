@@ -11,6 +11,7 @@ from torch import Tensor
 
 from schur.engine import c_backend
 from schur.engine.assembled_product import Assembly
+from schur.engine.c_backend import dense
 from schur.engine.tracing import is_traced, is_transformed
 
 
@@ -131,7 +132,7 @@ class _Product(torch.autograd.Function):
         layer: AssembledMap,
         shape: tuple[int, ...],
     ) -> Tensor:
-        given = _dense(x), _dense(weight), None if bias is None else _dense(bias)
+        given = dense(x), dense(weight), None if bias is None else dense(bias)
         out, matrix = layer._assembly.compiled(x.dtype).forward(*given)
         ctx.save_for_backward(x, weight, bias, matrix)
         ctx.layer = layer
@@ -145,11 +146,11 @@ class _Product(torch.autograd.Function):
         if torch.is_grad_enabled() or not c_backend.takes(g, weight, bias):
             return *_traceable(ctx.layer, x, weight, bias, g), None, None
         by_x, by_weight, by_bias, *_ = ctx.needs_input_grad
-        compiled, g = assembly.compiled(g.dtype), _dense(g)
+        compiled, g = assembly.compiled(g.dtype), dense(g)
         grad_x = compiled.by_input(g, matrix, x.shape) if by_x else None
         grad_weight = grad_bias = None
         if by_weight or by_bias:
-            grad_weight, grad_bias = compiled.by_weights(_dense(x), g, weight, bias)
+            grad_weight, grad_bias = compiled.by_weights(dense(x), g, weight, bias)
         return grad_x, grad_weight, grad_bias, None, None
 
 
@@ -177,10 +178,6 @@ def _traceable(
         return grad_x, grad_weight, None
     columns = rows.sum(0).reshape(len(shifts), -1)
     return grad_x, grad_weight, shifts.to(g.dtype).mT @ columns
-
-
-def _dense(tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-    return tensor.contiguous().resolve_neg()
 
 
 def _equal(kept: Shaped[Tensor, "..."] | None, now: Shaped[Tensor, "..."] | None) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from schur.engine import Routine, c_backend
+from schur.engine.assembled_product import FEW
 from schur.engine.factored_product import FactoredMaps
 from schur.engine.routine import Backend
 from schur.errors import RepresentationError, ShapeError
@@ -27,8 +28,8 @@ _STACKED_ENTRIES = 1 << 22
 # A program that torch runs is slower than the matrix up to any size that is held.
 _MATRIX_ENTRIES = 1 << 18
 # Tables are faster than the matrix but for gradients of few rows: up to so many entries, and as
-# many multiplications.
-_SMALL_ENTRIES, _FEW_PRODUCTS = 1 << 15, 1 << 16
+# long as no library multiplies.
+_SMALL_ENTRIES = 1 << 15
 
 
 class DiagramLinear(torch.nn.Module):
@@ -176,7 +177,7 @@ class DiagramLinear(torch.nn.Module):
     def _few_and_learned(self, x: Tensor, weight: Tensor, matrix: AssembledMap) -> bool:
         """Whether the matrix of a layer that has tables too is the faster way."""
         learns = weight.requires_grad and torch.is_grad_enabled()
-        return learns and x.numel() * matrix.extents[1] <= _FEW_PRODUCTS
+        return learns and x.numel() * matrix.extents[1] <= FEW
 
     def __repr__(self) -> str:
         numel = sum(parameter.numel() for parameter in self.parameters())

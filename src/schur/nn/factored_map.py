@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from schur.engine.asked_for import asked_for
+from schur.engine.c_backend import dense
 from schur.engine.factored_product import Couplings, FactoredMaps, Side
 from schur.products.diagrams import EquivariantMaps
 from schur.products.diagrams.factoring import Factoring
@@ -97,8 +98,8 @@ def apply_factored(
     operations differentiate each other to any order.
     """
     if not torch.is_grad_enabled():
-        given = None if bias is None else _dense(bias)
-        return maps.apply(_dense(x), _dense(weight), given)
+        given = None if bias is None else dense(bias)
+        return maps.apply(dense(x), dense(weight), given)
     x, weight, bias = _inner(x), _inner(weight), None if bias is None else _inner(bias)
     return _Apply.apply(x, weight, bias, maps)  # type: ignore[no-any-return]
 
@@ -110,8 +111,8 @@ class _Apply(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.maps = maps
-        given = None if bias is None else _dense(bias)
-        return maps.apply(_dense(x), _dense(weight), given)
+        given = None if bias is None else dense(bias)
+        return maps.apply(dense(x), dense(weight), given)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -130,7 +131,7 @@ def _outer(
 ) -> tuple[Float[Tensor, "maps width_in width_out"], Float[Tensor, "biases width_out"]]:
     """The gradients of ⟨g, apply_factored(x, weight, bias)⟩ by weight and bias."""
     if not torch.is_grad_enabled():
-        return maps.outer(_dense(x), _dense(g))
+        return maps.outer(dense(x), dense(g))
     return _Outer.apply(x, g, maps)  # type: ignore[no-any-return]
 
 
@@ -139,7 +140,7 @@ class _Outer(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, g: Tensor, maps: FactoredMaps) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, g)
         ctx.maps = maps
-        return maps.outer(_dense(x), _dense(g))
+        return maps.outer(dense(x), dense(g))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -157,7 +158,3 @@ def _inner(tensor: Tensor) -> Tensor:
     """The tensor, as no leaf: whether the gradient by a leaf is asked for, torch answers with an
     error, which takes longer than a small layer."""
     return tensor.view_as(tensor) if tensor.requires_grad and tensor.is_leaf else tensor
-
-
-def _dense(tensor: Tensor) -> Tensor:
-    return tensor.contiguous().resolve_neg()

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import TypeVar
 
 from schur.errors import NumberError, RepresentationError
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def function(name: str, value: F) -> F:
+    """A module, or another thing that can be called.
+
+    Raises:
+        RepresentationError: it is something else.
+
+    Example:
+        >>> function("a backbone", abs)(-3)
+        3
+    """
+    if not callable(value):
+        raise RepresentationError(name, got=repr(value), expected="a module or a function")
+    return value
 
 
 def whole(name: str, value: int, least: int = 1) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from schur.errors import DtypeError, RepresentationError, ShapeError
 from schur.groups import Group
-from schur.nn.frames.arguments import whole
+from schur.nn.frames.arguments import function, whole
 from schur.nn.frames.framing import Framing
 from schur.nn.frames.kinds import Kind, kind_of
 from schur.nn.frames.methods import framing_of
@@ -87,9 +87,7 @@ class Equivariant(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if not callable(backbone):
-            raise RepresentationError("a backbone", got=repr(backbone), expected="a module")
-        self.backbone = backbone
+        self.backbone = function("a backbone", backbone)
         self.symmetry = Symmetry.of(group)
         self.framing = framing_of(method, self.symmetry, options)
         self.inputs = tuple(map(kind_of, _several(inputs)))

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from schur.errors import RepresentationError
 from schur.groups import Group
-from schur.nn.frames.arguments import whole
+from schur.nn.frames.arguments import function, whole
 from schur.nn.frames.framing import Framing, centred
 from schur.nn.frames.pose import Frames, Pose
 from schur.nn.frames.symmetry import Symmetry
@@ -50,9 +49,8 @@ class LearnedFrames(Framing):
         super().__init__(group)
         d = self.symmetry.d
         self.count = d - 1 if self.symmetry.is_proper else d
-        if not (network is None or callable(network)):
-            raise RepresentationError("a network", got=repr(network), expected="a module")
-        self.network = VectorNetwork(self.count, hidden) if network is None else network
+        network = VectorNetwork(self.count, hidden) if network is None else network
+        self.network = function("a network", network)
 
     def forward(
         self,

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from schur.errors import RepresentationError, ShapeError
+from schur.errors import ShapeError
 from schur.groups import Group
-from schur.nn.frames.arguments import whole
+from schur.nn.frames.arguments import function, whole
 from schur.nn.frames.framing import Framing
 from schur.nn.frames.image import turn_images
 from schur.nn.frames.pose import Frames, Pose
@@ -49,9 +49,8 @@ class LearnedImageFrames(Framing):
         channels: int = 1,
     ) -> None:
         super().__init__(group)
-        if not (network is None or callable(network)):
-            raise RepresentationError("a network", got=repr(network), expected="a module")
-        self.network = _convolutions(whole("channels", channels)) if network is None else network
+        network = _convolutions(whole("channels", channels)) if network is None else network
+        self.network = function("a network", network)
 
     def refusal(self, symmetry: Symmetry) -> str | None:
         return None if symmetry.elements is not None else "Cn or Dn"

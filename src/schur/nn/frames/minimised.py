@@ -11,7 +11,7 @@ from torch import Tensor
 
 from schur.errors import RepresentationError, ShapeError
 from schur.groups import Group, PseudoOrthogonal
-from schur.nn.frames.arguments import whole
+from schur.nn.frames.arguments import function, whole
 from schur.nn.frames.framing import Framing, centred
 from schur.nn.frames.learned import VectorNetwork
 from schur.nn.frames.orbit import OrbitProblem, components
@@ -70,12 +70,11 @@ class MinimisedFrames(Framing):
     ) -> None:
         super().__init__(group)
         linear = self.symmetry.linear
-        if not (features is None or callable(features)):
-            raise RepresentationError("features", got=repr(features), expected="a module")
         if not (reference is None or isinstance(reference, Tensor)):
             raise RepresentationError("a reference", got=repr(reference), expected="a tensor")
         starts = whole("further starts", starts, 0)
-        self.features = _default_features(self.symmetry) if features is None else features
+        features = _default_features(self.symmetry) if features is None else features
+        self.features = function("features", features)
         self.register_buffer(
             "reference",
             torch.eye(linear.n, dtype=torch.float64) if reference is None else reference.double(),

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from schur.errors import NumberError, RepresentationError
+from schur.errors import NumberError
 from schur.groups import Group
+from schur.nn.frames.arguments import function
 from schur.nn.frames.equivariant import Equivariant
 from schur.nn.frames.report import FrameReport, Trial
 from schur.nn.frames.symmetry import Symmetry
@@ -110,9 +111,7 @@ class _Shown(torch.nn.Module):
 
     def __init__(self, backbone: Callable[..., Any]) -> None:
         super().__init__()
-        if not callable(backbone):
-            raise RepresentationError("a backbone", got=repr(backbone), expected="a module")
-        self.backbone = backbone
+        self.backbone = function("a backbone", backbone)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         y = self.backbone(x, mask)

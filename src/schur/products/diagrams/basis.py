@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Integral
 
 from schur.errors import RepresentationError
 from schur.groups import (
@@ -16,7 +15,13 @@ from schur.groups import (
     Symplectic,
 )
 from schur.products.diagrams.counting import dimension, direct_factors, one_each, standard
-from schur.products.diagrams.diagram import determinants, jellyfish, pairings, partitions
+from schur.products.diagrams.diagram import (
+    check_orders,
+    determinants,
+    jellyfish,
+    pairings,
+    partitions,
+)
 from schur.products.diagrams.maps import DiagramMaps, EquivariantMaps, OrbitMaps, TensorPowerMaps
 from schur.products.diagrams.orbits import orbits
 from schur.products.diagrams.product_maps import ProductMaps, all_sharings, one_sharing
@@ -66,7 +71,7 @@ def equivariant_maps(group: Group, k: Order, l: Order) -> EquivariantMaps:
     factors = direct_factors(group)
     if len(factors) == 1:
         return _tensor_powers(factors[0], k, l)
-    _check_orders(k, l)
+    check_orders(k, l)
     bases = [
         [[_tensor_powers(factor, a, b) for b in range(l + 1)] for a in range(k + 1)]
         for factor in factors
@@ -94,7 +99,7 @@ def _on_own_axes(group: Group, k: Order, l: Order) -> EquivariantMaps:
 @lru_cache(maxsize=256, typed=True)
 def _tensor_powers(group: Group, k: int, l: int) -> TensorPowerMaps:
     """The maps of a group that is no product."""
-    _check_orders(k, l)
+    check_orders(k, l)
     group = standard(group)
     n, order = (group.n if isinstance(group, Group) else 0), k + l
     match group:
@@ -121,10 +126,3 @@ def _tensor_powers(group: Group, k: int, l: int) -> TensorPowerMaps:
         expected="Sym, Alt, Orthogonal, SpecialOrthogonal, Symplectic, permutations, or a product",
         remedy="solve for the maps with schur.reps.intertwiners",
     )
-
-
-def _check_orders(k: int, l: int) -> None:
-    if not all(isinstance(order, Integral) and order >= 0 for order in (k, l)):
-        raise RepresentationError(
-            "orders of tensors", got=(k, l), expected="whole numbers k >= 0, l >= 0"
-        )

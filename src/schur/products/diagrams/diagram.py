@@ -60,10 +60,7 @@ class Diagram:
     def __init__(
         self, k: int, l: int, blocks: Iterable[Iterable[int]], legs: Iterable[int] = ()
     ) -> None:
-        if not all(isinstance(order, Integral) and order >= 0 for order in (k, l)):
-            raise RepresentationError(
-                "orders of a diagram", got=(k, l), expected="whole numbers k >= 0, l >= 0"
-            )
+        check_orders(k, l)
         given = [_vertices(block, "a block of a diagram") for block in _listed(blocks, "blocks")]
         legs = _vertices(legs, "the legs of a diagram")
         ordered = tuple(sorted(tuple(sorted(block)) for block in given))
@@ -110,6 +107,18 @@ class Diagram:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+
+def check_orders(k: int, l: int) -> None:
+    """Raise unless both are orders.
+
+    Raises:
+        RepresentationError: one is negative or no whole number.
+    """
+    if not all(isinstance(order, Integral) and order >= 0 for order in (k, l)):
+        raise RepresentationError(
+            "orders of tensors", got=(k, l), expected="whole numbers k >= 0, l >= 0"
+        )
 
 
 def _listed(things: object, what: str) -> list[Any]:
